@@ -1,0 +1,66 @@
+"""Every limit of the product, in one place, each with the RFC or CVE that motivates it.
+
+A limit that is hit ends in SERVFAIL with an Extended DNS Error whose text is the limit's `label`, and is counted under
+that label. Values follow DESIGN §4; sizes are octets, times are seconds.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+# --- sizes -------------------------------------------------------------------------------------------------------
+MAX_NAME: Final = 255
+"""Octets of an uncompressed domain name (RFC 1035 §2.3.4)."""
+MAX_LABEL: Final = 63
+"""Octets of one label (RFC 1035 §2.3.4)."""
+MAX_UDP: Final = 1232
+"""Octets of UDP payload we send or ask for: never fragmented (RFC 9715 §3, guideline 2-4)."""
+MIN_UDP: Final = 512
+"""Octets every client takes without EDNS (RFC 1035 §4.2.1)."""
+MAX_MESSAGE: Final = 65535
+"""Octets of a message over TCP (RFC 1035 §4.2.2: two-octet length)."""
+MAX_EDE_TEXT: Final = 220
+"""Octets of one EDE text; short texts keep answers under 512 octets of UDP (RFC 8914 §3: truncation must be avoided)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One budget: `label` names it in metrics and EDE texts, `value` is the ceiling, `why` its source."""
+
+    label: str
+    value: int
+    why: str
+
+
+# --- one client query --------------------------------------------------------------------------------------------
+PACKETS: Final = Limit("packets-per-query", 100, "NXNSAttack (CVE-2020-8616): upstream packets one client query may cause")
+SUBQUERIES: Final = Limit("sub-resolutions-per-query", 32, "NXNSAttack, TsuNAME: sub-resolutions one client query may start")
+CHAIN: Final = Limit("cname-hops", 11, "RFC 1034 §3.6.2: CNAME and DNAME links followed for one answer")
+DEPTH: Final = Limit("resolution-depth", 8, "iDNS/NRDelegation: resolutions that wait for one another in a row")
+NS_PER_CUT: Final = Limit("ns-per-delegation", 20, "CVE-2020-8616: name servers of one delegation considered")
+ADDRESSES_PER_NS: Final = Limit("addresses-per-ns", 8, "CAMP: addresses kept for one name server")
+RESOLUTION_SECONDS: Final = Limit("seconds-per-resolution", 10, "clients give up sooner than this (RFC 8767 §5)")
+REFERRALS: Final = Limit("referrals", 64, "labels in a name bound useful referrals; loops do not end (RFC 1034 §5.3.3)")
+MINIMISE_STEPS: Final = Limit("minimise-steps", 10, "RFC 9156 §2.3 MAX_MINIMISE_COUNT")
+
+# --- validation --------------------------------------------------------------------------------------------------
+SIG_FAILURES: Final = Limit("signature-failures", 4, "KeyTrap CVE-2023-50387: failed verifications for one RRset")
+SIG_PER_SET: Final = Limit("verifications-per-rrset", 16, "KeyTrap CVE-2023-50387: verifications for one RRset")
+SIG_PER_RESOLUTION: Final = Limit("verifications-per-resolution", 64, "KeyTrap CVE-2023-50387")
+KEYS_PER_TAG: Final = Limit("keys-per-tag", 2, "KeyTrap CVE-2023-50387: colliding keys tried for one key tag")
+RRSIGS_PER_RRSET: Final = Limit("rrsigs-per-rrset", 8, "KeyTrap CVE-2023-50387: signatures looked at for one RRset")
+KEYS_PER_ZONE: Final = Limit("keys-per-zone", 64, "KeyTrap CVE-2023-50387: DNSKEY records looked at for one zone")
+DS_PER_ZONE: Final = Limit("ds-per-zone", 16, "KeyTrap CVE-2023-50387: DS records hashed for one zone")
+NSEC3_PER_PROOF: Final = Limit("nsec3-hashes-per-proof", 8, "CVE-2023-50868: candidate names hashed for one proof")
+NSEC3_PER_RESOLUTION: Final = Limit("nsec3-hashes-per-resolution", 150, "CVE-2023-50868")
+CUT_WALK: Final = Limit("cut-walk", 16, "DS questions asked to find an unseen zone cut below a signed zone (RFC 4035 §5.2)")
+
+# --- caches and clients ------------------------------------------------------------------------------------------
+FAILURE_TTL: Final = 5
+"""Seconds a resolution failure is remembered at first (RFC 9520 §3.2: at least 1, at most 300 with back-off)."""
+FAILURE_TTL_MAX: Final = 300
+BOGUS_TTL: Final = 60
+"""Seconds a bogus answer is remembered (RFC 4035 §4.7: a small ceiling keeps a mended zone from staying broken)."""
+MAX_TTL: Final = 0x7FFFFFFF
+"""Largest TTL (RFC 2181 §8); a larger one reads as 0."""
+
+ALL_LIMITS: Final = tuple(v for v in list(globals().values()) if isinstance(v, Limit))
