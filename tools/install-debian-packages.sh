@@ -73,7 +73,7 @@ disable_units() {
     command -v systemctl >/dev/null || return 0
     local units
     mapfile -t units < <(dpkg-query -L "$@" 2>/dev/null |
-        sed -nE 's#^(/usr)?/lib/systemd/system/([^/@]+\.(service|socket|timer))$#\2#p' | sort -u)
+        sed -nE 's#^(/usr)?/lib/systemd/system/([^/@]+\.(service|socket|timer|target))$#\2#p' | sort -u)
     ((${#units[@]} == 0)) || systemctl --quiet disable "${units[@]}" >/dev/null 2>&1 || true
 }
 
@@ -81,11 +81,11 @@ disable_units() {
 install() {
     local -a command=(apt-get -qq install --yes --no-install-recommends --no-remove
         -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold)
-    "${command[@]}" "$@" >/dev/null && return
-    say "not all at once; one by one"
-    local package
+    local package output
+    if output=$("${command[@]}" "$@" 2>&1); then return; fi
+    say "not all at once ($(tail -n 1 <<<"$output")); one by one"
     for package in "$@"; do
-        "${command[@]}" "$package" >/dev/null || say "apt-get could not install $package"
+        output=$("${command[@]}" "$package" 2>&1) || say "$package not installed: $(tail -n 1 <<<"$output")"
     done
 }
 
