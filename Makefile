@@ -1,0 +1,68 @@
+# Everything a developer or CI runs. `make` alone explains.
+#
+# PYTHON  the interpreter the virtualenv is made from (3.11 or later)
+# JOBS    test processes
+# ARGS    more arguments for pytest, or for `akashi lab up`
+PYTHON ?= python3
+JOBS   ?= 2
+ARGS   ?=
+
+VENV := .venv
+BIN  := $(VENV)/bin
+# Newer than pyproject.toml and constraints.txt when the virtualenv holds what they ask for.
+READY := $(VENV)/.ready
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help venv lab test check format clean
+
+help:
+	@echo 'make lab      a mini-Internet and a resolver in the foreground; needs no root and no network; Ctrl-C stops all'
+	@echo 'make test     all tests (as root also installs the Debian packages they talk to; without them tests skip)'
+	@echo 'make check    format, lint, types, import contracts, generated files fresh'
+	@echo 'make format   apply ruff format and the fixes of ruff check'
+	@echo 'make venv     only the virtualenv in $(VENV)'
+	@echo 'make clean    stop the lab, remove $(VENV), .lab and every cache'
+	@echo
+	@echo 'PYTHON=python3.12 make …   another interpreter    make test ARGS="-k nsec3"   a choice of tests'
+
+venv: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "Akashi needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo missing)." >&2; \
+	    echo "Name another one: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "'$(PYTHON)' cannot make a virtualenv. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo 'installing into $(VENV) …'
+	@# The build backend is pinned like everything else, hence installed first and no build isolation.
+	@$(BIN)/python -m pip install -q -c constraints.txt pip setuptools
+	@$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation -e '.[test,check]'
+	@touch $@
+
+lab: $(READY)
+	@exec $(BIN)/akashi lab up --serve $(ARGS)
+
+test: $(READY)
+	@tools/install-debian-packages.sh
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m resolver.config.generate --check
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	@if [ -d .lab ] && [ -x $(BIN)/akashi ]; then $(BIN)/akashi lab down || true; fi
+	rm -rf $(VENV) .lab build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Tests. They mirror the packages; tests/rfc follows the RFCs, tests/scenarios replays, tests/e2e runs the daemon."""
