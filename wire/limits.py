@@ -33,7 +33,9 @@ class Limit:
 
 # --- one client query --------------------------------------------------------------------------------------------
 PACKETS: Final = Limit("packets-per-query", 100, "NXNSAttack (CVE-2020-8616): upstream packets one client query may cause")
-SUBQUERIES: Final = Limit("sub-resolutions-per-query", 32, "NXNSAttack, TsuNAME: sub-resolutions one client query may start")
+SUBQUERIES: Final = Limit(
+    "sub-resolutions-per-query", 32, "NXNSAttack, TsuNAME: sub-resolutions one client query may start"
+)
 CHAIN: Final = Limit("cname-hops", 11, "RFC 1034 §3.6.2: CNAME and DNAME links followed for one answer")
 DEPTH: Final = Limit("resolution-depth", 8, "iDNS/NRDelegation: resolutions that wait for one another in a row")
 NS_PER_CUT: Final = Limit("ns-per-delegation", 20, "CVE-2020-8616: name servers of one delegation considered")

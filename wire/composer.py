@@ -1,0 +1,155 @@
+"""Message parts → bytes, with name compression and truncation at RRset boundaries.
+
+Names of owners and of RDATA in the RFC 1035 types are compressed against every name written before (RFC 1035 §4.1.4,
+RFC 3597 §4). An owner equal to the question's name becomes a pointer to the question, so the client's own case comes back.
+
+Truncation (RFC 2181 §9): when an RRset of the answer or authority section does not fit, it and all that follows is left
+out and TC is set; additional RRsets that do not fit are left out silently. The OPT record always fits.
+"""
+
+import struct
+from collections.abc import Iterable
+from typing import Final
+
+from wire import types as t
+from wire.edns import Edns
+from wire.name import Name
+from wire.rdata import LAYOUTS, Layout
+from wire.rrset import RRset
+
+_HEADER: Final = struct.Struct("!6H")
+_RR_HEAD: Final = struct.Struct("!HHIH")
+_QUESTION: Final = struct.Struct("!HH")
+
+Section = Iterable[tuple[RRset, int]]
+"""RRsets with the TTL in seconds to write (a cache entry's TTL has aged)."""
+
+
+def compose(
+    ident: int,
+    flags: int,
+    question: tuple[bytes, int, int] | None,
+    answer: Section = (),
+    authority: Section = (),
+    additional: Section = (),
+    edns: Edns | None = None,
+    *,
+    max_size: int = 65535,
+    signatures: bool = True,
+) -> bytes:
+    """A whole message.
+
+    Args:
+        ident, flags: the first two header words; the low four bits of the RCODE are in `flags`, the rest in `edns`.
+        question: name as it is to appear (case kept), type, class; None for none.
+        max_size: octets the message may have; TC is set when answer or authority had to be cut.
+        signatures: whether the RRSIGs of the sets are written too.
+    """
+    out = bytearray(12)
+    offsets: dict[Name, int] = {}
+    if question is not None:
+        qname, qtype, qclass = question
+        _remember(offsets, qname.lower(), 12)
+        out += qname
+        out += _QUESTION.pack(qtype, qclass)
+    opt = b"" if edns is None else edns.to_wire()
+    room = max_size - len(opt)
+    counts = [0, 0, 0]
+    truncated = False
+    for index, section in enumerate((answer, authority, additional)):
+        for rrset, ttl in section:
+            mark = len(out)
+            written = _write_rrset(out, offsets, rrset, ttl, signatures)
+            if len(out) > room:
+                del out[mark:]
+                for name in [name for name, offset in offsets.items() if offset >= mark]:
+                    del offsets[name]
+                if index < 2:
+                    truncated = True
+                    break
+                continue
+            counts[index] += written
+        if truncated:
+            flags |= t.TC
+            break
+    out += opt
+    _HEADER.pack_into(out, 0, ident, flags, 0 if question is None else 1, counts[0], counts[1], counts[2] + bool(opt))
+    return bytes(out)
+
+
+def compose_query(
+    ident: int, qname: bytes, qtype: int, *, flags: int = 0, edns: Edns | None = None, qclass: int = t.IN
+) -> bytes:
+    """A query: header, question, OPT."""
+    opt = b"" if edns is None else edns.to_wire()
+    head = _HEADER.pack(ident, flags, 1, 0, 0, 1 if opt else 0)
+    return head + qname + _QUESTION.pack(qtype, qclass) + opt
+
+
+def _write_rrset(out: bytearray, offsets: dict[Name, int], rrset: RRset, ttl: int, signatures: bool) -> int:
+    """Append the set's records and RRSIGs; returns their number."""
+    name, rtype, rclass = rrset.name, rrset.rtype, rrset.rclass
+    layout = LAYOUTS.get(rtype)
+    compress = layout is not None and layout.compress
+    count = 0
+    for rdata in rrset.rdatas:
+        _write_name(out, offsets, name)
+        if compress and layout is not None:
+            head = len(out)
+            out += b"\0" * 10
+            _write_compressed(out, offsets, rdata, layout)
+            _RR_HEAD.pack_into(out, head, rtype, rclass, ttl, len(out) - head - 10)
+        else:
+            out += _RR_HEAD.pack(rtype, rclass, ttl, len(rdata))
+            out += rdata
+        count += 1
+    if signatures:
+        for rdata in rrset.sigs:
+            _write_name(out, offsets, name)
+            out += _RR_HEAD.pack(t.RRSIG, rclass, ttl, len(rdata))
+            out += rdata
+            count += 1
+    return count
+
+
+def _write_compressed(out: bytearray, offsets: dict[Name, int], rdata: bytes, layout: Layout) -> None:
+    """Append RDATA of a type whose names may be compressed."""
+    pos = layout.prefix
+    out += rdata[:pos]
+    for _ in range(layout.names):
+        end = pos
+        while length := rdata[end]:
+            end += length + 1
+        end += 1
+        _write_name(out, offsets, rdata[pos:end])
+        pos = end
+    out += rdata[pos:]
+
+
+def _write_name(out: bytearray, offsets: dict[Name, int], name: Name) -> None:
+    """Append a name, its longest known tail as a pointer; remembers the tails it writes."""
+    known = offsets.get(name)
+    if known is not None:
+        out += (0xC000 | known).to_bytes(2, "big")
+        return
+    at = len(out)
+    pos = 0
+    while name[pos]:
+        tail = name[pos:]
+        known = offsets.get(tail)
+        if known is not None:
+            out += name[:pos]
+            out += (0xC000 | known).to_bytes(2, "big")
+            return
+        if at + pos < 0x4000:  # a pointer has 14 bits
+            offsets[tail] = at + pos
+        pos += name[pos] + 1
+    out += name
+
+
+def _remember(offsets: dict[Name, int], name: Name, at: int) -> None:
+    """Remember a name already written at `at`, and its tails."""
+    pos = 0
+    while name[pos]:
+        offsets.setdefault(name[pos:], at + pos)
+        pos += name[pos] + 1
