@@ -1,0 +1,558 @@
+"""Every option of the daemon, one section a class; `Config` is the whole, immutable.
+
+This is the only place where an option is declared: conf/akashi.toml and docs/CONFIG.md are generated from it
+(`python -m resolver.config.generate`), error messages quote it. `Config()` is the default configuration. Files are read
+by `resolver.config.load`, which also refuses unknown keys and contradictions between options.
+
+Attribute names are the keys with `-` written as `_`. Durations are seconds, sizes are octets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from resolver.config.options import LOCAL, Effect, Option, Reload, Section, option, options_of
+from resolver.config.values import (
+    MAX_PORT,
+    Addresses,
+    BuiltinOrFile,
+    BuiltinOrFiles,
+    Count,
+    Directory,
+    Duration,
+    Endpoint,
+    Endpoints,
+    Flag,
+    Nsid,
+    OptionalEndpoint,
+    Prefixes,
+    Seconds,
+    ServerAddress,
+    ServerTable,
+    Size,
+    SocketPath,
+    User,
+    Zones,
+)
+
+MAX_UDP_PAYLOAD = 1232
+"""Guideline 2-4, RFC 9715: the largest DNS message that crosses an IPv6 path of minimum MTU unfragmented (1280-40-8)."""
+
+HOUR = 3600
+DAY = 24 * HOUR
+MIB = 1024**2
+
+
+class ServerSection(Section):
+    """The side that clients see: addresses, processes, answer sizes and TCP."""
+
+    listen: Endpoints = option(
+        ["127.0.0.1:53", "[::1]:53"],
+        "Addresses and ports on which clients are served, over UDP and TCP alike.",
+        source="RFC 1035 §4.2, RFC 7766 §5",
+        reload=Reload.RESTART,
+        low=1,
+        note="port 0 takes a free port",
+    )
+    workers: Count = option(
+        0,
+        "Number of worker processes; 0 starts one per processor core.",
+        source=LOCAL,
+        reload=Reload.RESTART,
+        low=0,
+        high=256,
+    )
+    user: User = option(
+        "",
+        'System user to become once the ports are bound, so that a flaw in the daemon is not root\'s; "" stays as started.',
+        source=LOCAL,
+        reload=Reload.RESTART,
+    )
+    nsid: Nsid = option(
+        "",
+        'Identifier given to clients that ask which instance answered; "" gives the host name.',
+        source="RFC 5001, guideline 2-17",
+        reload=Reload.LIVE,
+    )
+    max_udp_size: Count = option(
+        MAX_UDP_PAYLOAD,
+        "Largest answer sent over UDP, in octets, whatever larger buffer the client offers; fragments get lost and can be"
+        " forged.",
+        source="guideline 2-4, guideline 2-5, RFC 9715 §3",
+        reload=Reload.LIVE,
+        low=512,
+        high=MAX_UDP_PAYLOAD,
+    )
+    tcp_connections: Count = option(
+        500,
+        "Client TCP connections a worker keeps open at once; beyond it the longest idle one is closed.",
+        source="RFC 7766 §6.2.2, RFC 9210 §4.3",
+        reload=Reload.LIVE,
+        low=1,
+        high=100_000,
+    )
+    tcp_per_client: Count = option(
+        20,
+        "Of these, connections one client address may hold, so that one client cannot take them all.",
+        source="RFC 7766 §6.2.2, RFC 9210 §4.3",
+        reload=Reload.LIVE,
+        low=1,
+        high=100_000,
+        note="not above tcp-connections",
+    )
+    tcp_idle_timeout: Duration = option(
+        "10s",
+        "How long a client TCP connection may stay idle before it is closed.",
+        source="RFC 7766 §6.2.3, RFC 9210 §4.3",
+        reload=Reload.LIVE,
+        low=0.1,
+        high=600,
+    )
+    edns_tcp_keepalive: Flag = option(
+        True,
+        "Tell clients that ask over TCP how long their connection may stay idle.",
+        source="RFC 7828",
+        reload=Reload.LIVE,
+    )
+    local_zones: Flag = option(
+        True,
+        "Answer special-use and locally served names (localhost, reverse names of private addresses …) here instead of"
+        " asking the Internet; a stub or forward zone of the same name goes first.",
+        source="RFC 6303, RFC 6761, RFC 7793",
+        reload=Reload.LIVE,
+    )
+
+
+class AccessSection(Section):
+    """Who may ask."""
+
+    allow: Prefixes = option(
+        ["127.0.0.0/8", "::1/128"],
+        "Clients that are served; all others get REFUSED with EDE 18, because an open resolver is a tool for attacks.",
+        source="RFC 5358, RFC 8914 §4.19",
+        reload=Reload.LIVE,
+    )
+
+
+class UpstreamSection(Section):
+    """The side that authoritative servers see: where resolution starts and how questions are asked."""
+
+    root_hints: BuiltinOrFile = option(
+        "builtin",
+        "Where to find the root servers at start: the packaged list, or a zone file with NS and address records.",
+        source="RFC 9609 §2",
+        reload=Reload.LIVE,
+    )
+    prime: Flag = option(
+        True,
+        "Ask a root server for the current list of root servers at start; off, the hints are used as they are.",
+        source="RFC 9609 §3",
+        reload=Reload.LIVE,
+    )
+    port: Count = option(
+        53,
+        "Port on which name servers are asked; other values are for labs only.",
+        source="RFC 1035 §4.2",
+        reload=Reload.LIVE,
+        low=1,
+        high=MAX_PORT,
+    )
+    ipv4: Flag = option(
+        True,
+        "Ask name servers over IPv4.",
+        source="RFC 3901 §4",
+        reload=Reload.LIVE,
+        note="not off together with ipv6",
+    )
+    ipv6: Flag = option(
+        True,
+        "Ask name servers over IPv6.",
+        source="RFC 3901 §4",
+        reload=Reload.LIVE,
+        note="not off together with ipv4",
+    )
+    minimise: Literal["off", "relaxed", "strict"] = option(
+        "relaxed",
+        "Show each server only the part of the name it needs; relaxed asks with the full name where a server cannot cope,"
+        " strict fails.",
+        source="RFC 9156",
+        reload=Reload.LIVE,
+    )
+    randomise_case: Flag = option(
+        True,
+        "Mix upper and lower case in the question name and demand it back, which makes forged answers harder (0x20).",
+        source="RFC 5452 §4.3, RFC 4343",
+        reload=Reload.LIVE,
+    )
+    edns_buffer: Count = option(
+        MAX_UDP_PAYLOAD,
+        "Size of UDP answer, in octets, that we tell name servers we can take; a larger one would arrive in fragments or"
+        " not at all.",
+        source="guideline 2-4, guideline 2-5, RFC 9715 §3",
+        reload=Reload.LIVE,
+        low=512,
+        high=MAX_UDP_PAYLOAD,
+    )
+    allow_loopback: Flag = option(
+        False,
+        "Ask name servers whose address is in 127.0.0.0/8 or ::1; for labs only.",
+        source="RFC 6890, RFC 1122 §3.2.1.3",
+        reload=Reload.LIVE,
+    )
+    private_servers: Flag = option(
+        False,
+        "Ask name servers found at private, link-local, documentation and other special-purpose addresses, which on the"
+        " Internet are mistakes or traps.",
+        source="RFC 6890, RFC 1918",
+        reload=Reload.LIVE,
+    )
+    do_not_query: Prefixes = option(
+        [],
+        "Addresses that are never asked, whatever a delegation says.",
+        source=LOCAL,
+        reload=Reload.LIVE,
+    )
+    stub: ServerTable = option(
+        {},
+        "Zones whose authoritative servers are given here instead of found by delegation; these addresses may be private or"
+        " loopback.",
+        source=LOCAL,
+        reload=Reload.LIVE,
+        note="no zone that is in forward too",
+    )
+    forward: ServerTable = option(
+        {},
+        "Zones whose questions go to other recursive servers; their answers are validated here all the same.",
+        source="RFC 2308 §1, RFC 4035 §4",
+        reload=Reload.LIVE,
+        note="no zone that is in stub too",
+    )
+
+    @property
+    def stub_servers(self) -> dict[str, tuple[Endpoint, ...]]:
+        """`stub` with every port filled in."""
+        return self._with_ports(self.stub)
+
+    @property
+    def forward_servers(self) -> dict[str, tuple[Endpoint, ...]]:
+        """`forward` with every port filled in."""
+        return self._with_ports(self.forward)
+
+    def _with_ports(self, table: Mapping[str, tuple[ServerAddress, ...]]) -> dict[str, tuple[Endpoint, ...]]:
+        return {zone: tuple(server.at(self.port) for server in servers) for zone, servers in table.items()}
+
+
+class CacheSection(Section):
+    """What is remembered, how much and for how long."""
+
+    size: Size = option(
+        "256M",
+        "Memory for cached data, all workers together, each having an equal share.",
+        source=LOCAL,
+        reload=Reload.RESTART,
+        low=MIB,
+        high=1024 * 1024 * MIB,
+    )
+    min_ttl: Seconds = option(
+        0,
+        "Shortest time a record is kept; above 0 it overrides what the zone's owner asked for.",
+        source="RFC 2181 §8",
+        reload=Reload.LIVE,
+        low=0,
+        high=DAY,
+        note="not above max-ttl",
+    )
+    max_ttl: Seconds = option(
+        86400,
+        "Longest time a record is kept, so that an old mistake does not outlive a day.",
+        source="RFC 1035 §7.3, RFC 8767 §4",
+        reload=Reload.LIVE,
+        low=0,
+        high=7 * DAY,
+    )
+    max_negative_ttl: Seconds = option(
+        3600,
+        "Longest time that a name or type is remembered not to exist.",
+        source="RFC 2308 §5, RFC 9077",
+        reload=Reload.LIVE,
+        low=0,
+        high=DAY,
+    )
+    serve_stale: Flag = option(
+        False,
+        "Answer from expired data when no authoritative server can be reached.",
+        source="RFC 8767",
+        reload=Reload.LIVE,
+        effect=Effect.LATER,
+    )
+    aggressive_nsec: Flag = option(
+        True,
+        "Answer from cached denial proofs that already cover a name, which spares authoritative servers random-name"
+        " attacks.",
+        source="RFC 8198",
+        reload=Reload.LIVE,
+        effect=Effect.LATER,
+    )
+    prefetch: Flag = option(
+        True,
+        "Fetch popular data anew shortly before it expires, so that no client has to wait for it.",
+        source=LOCAL,
+        reload=Reload.LIVE,
+        effect=Effect.LATER,
+    )
+
+
+class NtaSection(Section):
+    """Negative trust anchors: zones that are temporarily not validated."""
+
+    default_lifetime: Duration = option(
+        "1h",
+        "Lifetime of a negative trust anchor for which none is given.",
+        source="RFC 7646 §2, guideline 2-22",
+        reload=Reload.LIVE,
+        low=10,
+        high=7 * DAY,
+        note="not above max-lifetime",
+        effect=Effect.LATER,
+    )
+    max_lifetime: Duration = option(
+        "7d",
+        "Longest lifetime that may be asked for, so that none is forgotten.",
+        source="RFC 7646 §2, guideline 2-22",
+        reload=Reload.LIVE,
+        low=10,
+        high=7 * DAY,
+        effect=Effect.LATER,
+    )
+    require_approval: Flag = option(
+        True,
+        "A negative trust anchor takes effect only when a second person approves it.",
+        source="guideline 2-22",
+        reload=Reload.LIVE,
+        effect=Effect.LATER,
+    )
+    recheck_interval: Duration = option(
+        "5m",
+        "How often the zone is probed with validation on, to retire the negative trust anchor once the zone is repaired.",
+        source="RFC 7646 §2, guideline 2-21",
+        reload=Reload.LIVE,
+        low=10,
+        high=DAY,
+        effect=Effect.LATER,
+    )
+    extended_error: Flag = option(
+        True,
+        "Tell clients by EDE 33 that a negative trust anchor is why an answer was not validated.",
+        source="RFC 8914, guideline 2-6",
+        reload=Reload.LIVE,
+    )
+    static: Zones = option(
+        [],
+        "Negative trust anchors that never expire; for a lab, or a zone inside your own network.",
+        source="RFC 7646 §2, guideline 2-21",
+        reload=Reload.LIVE,
+        note="not the root",
+    )
+
+
+class TrustSection(Section):
+    """Where trust starts, how it is kept current, and what counts as a signature."""
+
+    anchors: BuiltinOrFiles = option(
+        "builtin",
+        "Trust anchors: the packaged ones of the root, or files of DS and DNSKEY records or root-anchors.xml.",
+        source="guideline 2-7, guideline 2-8, RFC 9718",
+        reload=Reload.LIVE,
+    )
+    rfc5011: Flag = option(
+        True,
+        "Follow rollovers of the trust anchors by watching the zone's own signed key set.",
+        source="RFC 5011, guideline 2-7",
+        reload=Reload.LIVE,
+        effect=Effect.LATER,
+    )
+    signal: Flag = option(
+        True,
+        "Tell the root servers which trust anchors are in use, by which the effect of a root rollover is measured.",
+        source="RFC 8145",
+        reload=Reload.LIVE,
+        effect=Effect.LATER,
+    )
+    sentinel: Flag = option(
+        True,
+        "Let clients find out with special names whether a root key is trusted here.",
+        source="RFC 8509",
+        reload=Reload.LIVE,
+        effect=Effect.LATER,
+    )
+    state_dir: Directory = option(
+        "/var/lib/akashi",
+        "Directory of what must survive a restart: trust anchor states, negative trust anchors and their audit trail.",
+        source="RFC 5011 §2.3, guideline 2-22",
+        reload=Reload.RESTART,
+        effect=Effect.LATER,
+    )
+    sha1: Literal["insecure", "validate"] = option(
+        "insecure",
+        "What is signed only with SHA-1 (algorithms 5 and 7, DS digest 1) counts as unsigned, or is validated as of old.",
+        source="RFC 9905",
+        reload=Reload.LIVE,
+    )
+    nsec3_max_iterations: Count = option(
+        50,
+        "Denial proofs with more NSEC3 iterations make the answer insecure, because each costs that many hashes.",
+        source="RFC 9276 §3.2",
+        reload=Reload.LIVE,
+        low=0,
+        high=150,
+    )
+    nta: NtaSection = NtaSection()
+
+
+class MetricsSection(Section):
+    """Prometheus metrics and health."""
+
+    listen: OptionalEndpoint = option(
+        "127.0.0.1:9153",
+        'Address and port of /metrics, /healthz and /readyz; "" is off.',
+        source="guideline 2-10, guideline 2-11, guideline 2-13",
+        reload=Reload.RESTART,
+        effect=Effect.LATER,
+    )
+
+
+class ControlSection(Section):
+    """The socket by which the other commands speak with the daemon."""
+
+    socket: SocketPath = option(
+        "/run/akashi/control.sock",
+        'Unix socket of the control commands, which only its owner and group may use; "" is off.',
+        source=LOCAL,
+        reload=Reload.RESTART,
+        effect=Effect.LATER,
+    )
+
+
+class ClockSection(Section):
+    """The clock, on which every signature's validity hangs."""
+
+    ntp_servers: Addresses = option(
+        [],
+        "Time servers with which the clock is compared, never set; addresses, because a name could not be validated with"
+        " a wrong clock.",
+        source="guideline 2-3, RFC 5905",
+        reload=Reload.LIVE,
+        effect=Effect.LATER,
+    )
+    max_offset: Duration = option(
+        "1s",
+        "Offset from which on the clock counts as wrong, in metrics and readiness.",
+        source="guideline 2-3, guideline 2-12",
+        reload=Reload.LIVE,
+        low=0.001,
+        high=HOUR,
+        effect=Effect.LATER,
+    )
+
+
+class ProbeSection(Section):
+    """Names that the daemon looks up for itself, to know that it works."""
+
+    secure: Zones = option(
+        [],
+        "Signed names that must be answered with AD.",
+        source="guideline 2-12",
+        reload=Reload.LIVE,
+        effect=Effect.LATER,
+    )
+    bogus: Zones = option(
+        [],
+        "Broken names that must be answered with SERVFAIL.",
+        source="guideline 2-12",
+        reload=Reload.LIVE,
+        note="no name that is in secure too",
+        effect=Effect.LATER,
+    )
+    interval: Duration = option(
+        "60s",
+        "How often the probes are made.",
+        source="guideline 2-12",
+        reload=Reload.LIVE,
+        low=5,
+        high=HOUR,
+        effect=Effect.LATER,
+    )
+
+
+class LogSection(Section):
+    """What is written to the log (standard error)."""
+
+    level: Literal["debug", "info", "warning", "error"] = option(
+        "info", "The least urgent kind of line that is written.", source=LOCAL, reload=Reload.LIVE
+    )
+    format: Literal["text", "json"] = option(
+        "text", "Lines for people, or one JSON object a line for a collector.", source=LOCAL, reload=Reload.LIVE
+    )
+    validation_failures: Flag = option(
+        True,
+        "One line for each new validation failure, with zone, record, key tag, server and reason.",
+        source="guideline 2-9",
+        reload=Reload.LIVE,
+    )
+    queries: Flag = option(
+        False,
+        "One line for each client query; it tells what your users look up, so keep it off unless you must.",
+        source="guideline 2-9, RFC 9076",
+        reload=Reload.LIVE,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An option that differs between two configurations."""
+
+    option: Option
+    before: object
+    after: object
+
+    @property
+    def key(self) -> str:
+        return self.option.path
+
+    @property
+    def reloadable(self) -> bool:
+        return self.option.facts.reload is Reload.LIVE
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    server: ServerSection = ServerSection()
+    access: AccessSection = AccessSection()
+    upstream: UpstreamSection = UpstreamSection()
+    cache: CacheSection = CacheSection()
+    trust: TrustSection = TrustSection()
+    metrics: MetricsSection = MetricsSection()
+    control: ControlSection = ControlSection()
+    clock: ClockSection = ClockSection()
+    probe: ProbeSection = ProbeSection()
+    log: LogSection = LogSection()
+
+    def value(self, option: Option) -> object:
+        """The parsed value of an option."""
+        section: object = self
+        for name in option.section.split("."):
+            section = getattr(section, name.replace("-", "_"))
+        value: object = getattr(section, option.attribute)
+        return value
+
+    def differences(self, other: Config) -> tuple[Difference, ...]:
+        """Options whose value in `other` is not this one's, in the order of declaration."""
+        pairs = ((option, self.value(option), other.value(option)) for option in OPTIONS.values())
+        return tuple(Difference(option, before, after) for option, before, after in pairs if before != after)
+
+
+OPTIONS: Mapping[str, Option] = {option.path: option for option in options_of(Config)}
+"""Every option by its path, `trust.nta.max-lifetime`, in the order of declaration."""
