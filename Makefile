@@ -20,7 +20,7 @@ export PIP_NO_INPUT := 1
 .PHONY: help venv lab test check format clean
 
 help:
-	@echo 'make lab      a mini-Internet and a resolver in the foreground; needs no root and no network; Ctrl-C stops all'
+	@echo 'make lab      a mini-Internet and a resolver in the foreground; needs no root; Ctrl-C stops all'
 	@echo 'make test     all tests (as root also installs the Debian packages they talk to; without them tests skip)'
 	@echo 'make check    format, lint, types, import contracts, generated files fresh'
 	@echo 'make format   apply ruff format and the fixes of ruff check'
@@ -33,7 +33,7 @@ venv: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	    echo "Akashi needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo missing)." >&2; \
+	    echo "Akashi needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo not there)." >&2; \
 	    echo "Name another one: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	    echo "'$(PYTHON)' cannot make a virtualenv. On Debian: apt-get install python3-venv" >&2; exit 1; }
@@ -41,7 +41,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo 'installing into $(VENV) …'
 	@# The build backend is pinned like everything else, hence installed first and no build isolation.
 	@$(BIN)/python -m pip install -q -c constraints.txt pip setuptools
-	@$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation -e '.[test,check]'
+	@PYTHONWARNINGS=ignore $@$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation -e '.[test,check]'
 	@touch $@
 
 lab: $(READY)
