@@ -41,7 +41,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo 'installing into $(VENV) …'
 	@# The build backend is pinned like everything else, hence installed first and no build isolation.
 	@$(BIN)/python -m pip install -q -c constraints.txt pip setuptools
-	@PYTHONWARNINGS=ignore $@$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation -e '.[test,check]'
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation -e '.[test,check]'
 	@touch $@
 
 lab: $(READY)
