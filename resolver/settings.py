@@ -1,0 +1,58 @@
+"""The values of the configuration that the pure core needs, as plain data. `resolver.daemon` makes them from the
+configuration file; tests and replays make them by hand.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from trust.vocabulary import Address
+from wire.name import Name
+
+
+class Dice(Protocol):
+    """A source of randomness, handed in: `random.Random`, `random.SystemRandom` or a scripted one."""
+
+    def random(self) -> float:
+        """A number in [0, 1)."""
+
+
+class Minimise(Enum):
+    """QNAME minimisation (RFC 9156)."""
+
+    OFF = "off"
+    RELAXED = "relaxed"
+    """Fall back to the full name when a server answers the short one badly."""
+    STRICT = "strict"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the core goes by. Durations in seconds, sizes in octets.
+
+    `root`, `stub`, `forward`: server names → addresses; a stub's or forwarder's servers have no names of their own, so
+    each address stands under the zone's name.
+    """
+
+    root: Mapping[Name, list[Address]]
+    prime: bool = True
+    port: int = 53
+    ipv4: bool = True
+    ipv6: bool = True
+    minimise: Minimise = Minimise.RELAXED
+    randomise_case: bool = True
+    allow_loopback: bool = False
+    private_servers: bool = False
+    do_not_query: tuple[str, ...] = ()
+    """Prefixes never queried, besides the built-in ones."""
+    stub: Mapping[Name, list[Address]] = field(default_factory=dict)
+    forward: Mapping[Name, list[Address]] = field(default_factory=dict)
+    cache_size: int = 256 << 20
+    min_ttl: int = 0
+    max_ttl: int = 86400
+    max_negative_ttl: int = 3600
+    local_zones: bool = True
+    """Special and locally served names are answered here (RFC 6761, 6303, 7793)."""
+    nta_extended_error: bool = True
+    """EDE 33 on answers under a negative trust anchor."""
