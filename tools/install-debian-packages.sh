@@ -28,7 +28,6 @@ readonly LATER_PACKAGES=(
     chromium                                        # page tests
 )
 readonly POLICY=${AKASHI_POLICY_RC_D:-/usr/sbin/policy-rc.d}
-readonly LOCK=/run/lock/akashi-debian-packages.lock
 
 say() { printf 'debian packages: %s\n' "$*" >&2; }
 
@@ -110,7 +109,7 @@ main() {
     fi
 
     # Two runs at the same time would put each other's policy-rc.d back.
-    exec 9>"$LOCK"
+    exec 9<"$0"
     flock 9
     mapfile -t absent < <(missing "${wanted[@]}")
     ((${#absent[@]})) || return 0
