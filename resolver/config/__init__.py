@@ -1,9 +1,23 @@
-"""The configuration: declared in `model`, read by `load`, explained by `generate`.
+"""The configuration: declared in `model`, read by `load`, documented by `generate`.
 
-from resolver.config import Config, load
+Other packages import from here only.
 """
 
+from resolver.config.findings import ConfigError, Finding
+from resolver.config.load import default_file, load, parse
 from resolver.config.model import OPTIONS, Config, Difference
 from resolver.config.values import Endpoint, Prefix, ServerAddress
 
-__all__ = ["OPTIONS", "Config", "Difference", "Endpoint", "Prefix", "ServerAddress"]
+__all__ = [
+    "OPTIONS",
+    "Config",
+    "ConfigError",
+    "Difference",
+    "Endpoint",
+    "Finding",
+    "Prefix",
+    "ServerAddress",
+    "default_file",
+    "load",
+    "parse",
+]

@@ -80,23 +80,23 @@ class ServerSection(Section):
         MAX_UDP_PAYLOAD,
         "Largest answer sent over UDP, in octets, whatever larger buffer the client offers; fragments get lost and can be"
         " forged.",
-        source="guideline 2-4, guideline 2-5, RFC 9715 §3",
+        source="guideline 2-4, guideline 2-5, RFC 9715",
         reload=Reload.LIVE,
         low=512,
         high=MAX_UDP_PAYLOAD,
     )
     tcp_connections: Count = option(
         500,
-        "Client TCP connections a worker keeps open at once; beyond it the longest idle one is closed.",
-        source="RFC 7766 §6.2.2, RFC 9210 §4.3",
+        "Client TCP connections that a worker keeps open at once.",
+        source="RFC 7766 §6.2.2, RFC 9210",
         reload=Reload.LIVE,
         low=1,
         high=100_000,
     )
     tcp_per_client: Count = option(
-        20,
-        "Of these, connections one client address may hold, so that one client cannot take them all.",
-        source="RFC 7766 §6.2.2, RFC 9210 §4.3",
+        25,
+        "How many of these one client address may hold, so that one client cannot take them all.",
+        source="RFC 7766 §6.2.2, RFC 9210",
         reload=Reload.LIVE,
         low=1,
         high=100_000,
@@ -105,7 +105,7 @@ class ServerSection(Section):
     tcp_idle_timeout: Duration = option(
         "10s",
         "How long a client TCP connection may stay idle before it is closed.",
-        source="RFC 7766 §6.2.3, RFC 9210 §4.3",
+        source="RFC 7766 §6.2.3, RFC 9210",
         reload=Reload.LIVE,
         low=0.1,
         high=600,
@@ -142,13 +142,13 @@ class UpstreamSection(Section):
     root_hints: BuiltinOrFile = option(
         "builtin",
         "Where to find the root servers at start: the packaged list, or a zone file with NS and address records.",
-        source="RFC 9609 §2",
+        source="RFC 9609",
         reload=Reload.LIVE,
     )
     prime: Flag = option(
         True,
         "Ask a root server for the current list of root servers at start; off, the hints are used as they are.",
-        source="RFC 9609 §3",
+        source="RFC 9609",
         reload=Reload.LIVE,
     )
     port: Count = option(
@@ -183,14 +183,14 @@ class UpstreamSection(Section):
     randomise_case: Flag = option(
         True,
         "Mix upper and lower case in the question name and demand it back, which makes forged answers harder (0x20).",
-        source="RFC 5452 §4.3, RFC 4343",
+        source="RFC 5452, RFC 4343",
         reload=Reload.LIVE,
     )
     edns_buffer: Count = option(
         MAX_UDP_PAYLOAD,
         "Size of UDP answer, in octets, that we tell name servers we can take; a larger one would arrive in fragments or"
         " not at all.",
-        source="guideline 2-4, guideline 2-5, RFC 9715 §3",
+        source="guideline 2-4, guideline 2-5, RFC 9715",
         reload=Reload.LIVE,
         low=512,
         high=MAX_UDP_PAYLOAD,
@@ -310,7 +310,7 @@ class NtaSection(Section):
     default_lifetime: Duration = option(
         "1h",
         "Lifetime of a negative trust anchor for which none is given.",
-        source="RFC 7646 §2, guideline 2-22",
+        source="RFC 7646, guideline 2-22",
         reload=Reload.LIVE,
         low=10,
         high=7 * DAY,
@@ -320,7 +320,7 @@ class NtaSection(Section):
     max_lifetime: Duration = option(
         "7d",
         "Longest lifetime that may be asked for, so that none is forgotten.",
-        source="RFC 7646 §2, guideline 2-22",
+        source="RFC 7646, guideline 2-22",
         reload=Reload.LIVE,
         low=10,
         high=7 * DAY,
@@ -336,7 +336,7 @@ class NtaSection(Section):
     recheck_interval: Duration = option(
         "5m",
         "How often the zone is probed with validation on, to retire the negative trust anchor once the zone is repaired.",
-        source="RFC 7646 §2, guideline 2-21",
+        source="RFC 7646, guideline 2-21",
         reload=Reload.LIVE,
         low=10,
         high=DAY,
@@ -351,7 +351,7 @@ class NtaSection(Section):
     static: Zones = option(
         [],
         "Negative trust anchors that never expire; for a lab, or a zone inside your own network.",
-        source="RFC 7646 §2, guideline 2-21",
+        source="RFC 7646, guideline 2-21",
         reload=Reload.LIVE,
         note="not the root",
     )
@@ -390,7 +390,7 @@ class TrustSection(Section):
     state_dir: Directory = option(
         "/var/lib/akashi",
         "Directory of what must survive a restart: trust anchor states, negative trust anchors and their audit trail.",
-        source="RFC 5011 §2.3, guideline 2-22",
+        source="RFC 5011, guideline 2-22",
         reload=Reload.RESTART,
         effect=Effect.LATER,
     )
@@ -556,3 +556,10 @@ class Config(Section):
 
 OPTIONS: Mapping[str, Option] = {option.path: option for option in options_of(Config)}
 """Every option by its path, `trust.nta.max-lifetime`, in the order of declaration."""
+
+SECTIONS: frozenset[str] = frozenset(
+    section[: end if end >= 0 else None]
+    for section in {option.section for option in OPTIONS.values()}
+    for end in (section.find("."), -1)
+)
+"""Every section by its path: `server`, …, `trust`, `trust.nta`."""

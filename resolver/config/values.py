@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
-from pydantic import PlainValidator, Strict
+from pydantic import Field, PlainValidator, Strict
 
 Prefix: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -337,7 +337,7 @@ Addresses = Annotated[
 ]
 Zones = Annotated[tuple[_ZoneText, ...], Kind("list of names", 'a list of domain names such as ["example.jp"]', _show_list)]
 ServerTable = Annotated[
-    Mapping[_ZoneText, tuple[_Server, ...]],
+    Mapping[_ZoneText, Annotated[tuple[_Server, ...], Field(min_length=1)]],
     Kind(
         "table of zone = [addresses]",
         'a table of zone = [addresses] such as { "example.jp" = ["192.0.2.1", "192.0.2.2@5353"] }',

@@ -1,0 +1,5 @@
+"""`python -m resolver` is the command `akashi`."""
+
+from resolver.cli import main
+
+main()

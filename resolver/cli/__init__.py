@@ -1,0 +1,35 @@
+"""The command line: `akashi`, also as `python -m resolver`.
+
+Theory of operation: the commands live in modules of their own, which are imported only when called, so that
+`akashi --help` costs no more than click. A command is a line in `COMMANDS`.
+
+Exit status: see `resolver.cli.status`.
+"""
+
+from __future__ import annotations
+
+import click
+
+import resolver
+from resolver.cli.lazy import LazyCommand, LazyGroup
+
+COMMANDS = {
+    "serve": LazyCommand("resolver.cli.serve:serve", "Run the resolver in the foreground."),
+    "check-config": LazyCommand("resolver.cli.check_config:check_config", "Say what is wrong with a configuration."),
+    "explain": LazyCommand("resolver.cli.explain:explain", "Show the chain of trust of a name, with the failing link."),
+    "lab": LazyCommand("resolver.cli.lab:lab", "A mini-Internet in a box: signed zones, faults, drills."),
+}
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(resolver.__version__, prog_name="akashi")
+def akashi() -> None:
+    """A validating recursive DNS resolver that shows its proof.
+
+    Exit status: 0 good, 1 finding, 2 usage, 3 daemon not reachable.
+    """
+
+
+def main() -> None:
+    """Entry point of the command `akashi`; never returns."""
+    akashi(prog_name="akashi")

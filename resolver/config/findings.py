@@ -1,0 +1,90 @@
+"""What is wrong with a configuration: one `Finding` for each thing to mend, all of them in one `ConfigError`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+MAX_SHOWN_VALUE = 100
+"""Longest part of an offending value that a message repeats."""
+
+
+class Absent(Enum):
+    """The finding is not about a value."""
+
+    ABSENT = "absent"
+
+
+ABSENT = Absent.ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, and what would be right."""
+
+    problem: str
+    """What is wrong, in a few words."""
+    key: str = ""
+    """Path of the key: `server.listen[1]`, `upstream.stub."example.jp"`; empty when the whole file is meant."""
+    value: object = ABSENT
+    """The offending value as written, where there is one."""
+    allowed: str = ""
+    """What would be accepted."""
+    source: str = ""
+    """RFC or guideline number behind the rule."""
+    hint: str = ""
+    """A likely correction."""
+    file: str = ""
+    """File, or the `--set` it was given with; empty for a default."""
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}: " if self.line is not None else f"{self.file}: " if self.file else ""
+        what = f"{self.key} = {shown(self.value)}: " if self.value is not ABSENT else f"{self.key}: " if self.key else ""
+        text = f"{where}{what}{self.problem}"
+        if self.hint:
+            text += f"; {self.hint}"
+        if self.allowed:
+            text += f"; allowed: {self.allowed}"
+        return f"{text} ({self.source})" if self.source else text
+
+    def as_json(self) -> dict[str, object]:
+        """The fields as JSON-able values; `value` is missing where there is none."""
+        fields: dict[str, object] = {
+            "file": self.file or None,
+            "line": self.line,
+            "key": self.key or None,
+            "problem": self.problem,
+            "allowed": self.allowed or None,
+            "source": self.source or None,
+            "hint": self.hint or None,
+        }
+        if self.value is not ABSENT:
+            fields["value"] = shown(self.value)
+        return fields
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; `findings` says everything that is wrong with it."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("\n".join(str(finding) for finding in self.findings))
+
+
+def shown(value: object) -> str:
+    """A value for a message: on one line, in TOML-like notation, cut when long."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, a table nested too deeply
+        text = f"({type(value).__name__})"
+    text = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+    return text if len(text) <= MAX_SHOWN_VALUE else f"{text[:MAX_SHOWN_VALUE]}…"
+
+
+def key_text(part: str) -> str:
+    """One part of a key path, quoted when it is not a bare TOML key."""
+    bare = part and part.isascii() and part.replace("-", "").replace("_", "").isalnum()
+    return part if bare else shown(part)
