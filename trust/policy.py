@@ -1,0 +1,106 @@
+"""What this validator takes for secure, and what one resolution may spend on finding out.
+
+`Policy` is configuration, the same for every query. `Budget` belongs to one resolution and is handed to everything that
+hashes or verifies for it: a signature verification or an NSEC3 hash that the budget refuses is not done, and what was to
+be proven by it is then not proven. So a limit leads to SERVFAIL, never to SECURE and never to INSECURE.
+
+RFC 4035 §5.2 (unsupported algorithms are treated as unsigned), RFC 8624 and RFC 9904 (algorithm status), RFC 9905 (SHA-1),
+RFC 9276 §3.2 (iterations), CVE-2023-50387 (KeyTrap), CVE-2023-50868 (NSEC3 hashing).
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from trust.reason import Reason
+from trust.vocabulary import Note
+from wire.limits import NSEC3_PER_RESOLUTION, SIG_PER_RESOLUTION, Limit
+
+# Algorithm numbers (IANA "DNS Security Algorithm Numbers")
+RSASHA1: Final = 5
+RSASHA1_NSEC3_SHA1: Final = 7
+RSASHA256: Final = 8
+RSASHA512: Final = 10
+ECDSAP256SHA256: Final = 13
+ECDSAP384SHA384: Final = 14
+ED25519: Final = 15
+ED448: Final = 16
+
+# Digest types (IANA "Delegation Signer Digest Algorithms")
+SHA1: Final = 1
+SHA256: Final = 2
+SHA384: Final = 4
+
+_ALGORITHMS: Final = frozenset((RSASHA256, RSASHA512, ECDSAP256SHA256, ECDSAP384SHA384, ED25519, ED448))
+_SHA1_ALGORITHMS: Final = frozenset((RSASHA1, RSASHA1_NSEC3_SHA1))
+_DIGESTS: Final = frozenset((SHA256, SHA384))
+
+
+class Sha1(Enum):
+    """What becomes of algorithms 5 and 7 and of DS digest type 1 (RFC 9905)."""
+
+    INSECURE = "insecure"
+    """Unsupported: a zone that has nothing better counts as unsigned (RFC 9905 §2)."""
+    VALIDATE = "validate"
+    """Validated as of old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The operator's choices: `[trust] sha1` and `[trust] nsec3-max-iterations`."""
+
+    sha1: Sha1 = Sha1.INSECURE
+    nsec3_max_iterations: int = 50
+    """More iterations than this and the denial counts as insecure (RFC 9276 §3.2)."""
+
+    @property
+    def algorithms(self) -> frozenset[int]:
+        """DNSKEY algorithms in use."""
+        return _ALGORITHMS if self.sha1 is Sha1.INSECURE else _ALGORITHMS | _SHA1_ALGORITHMS
+
+    @property
+    def digests(self) -> frozenset[int]:
+        """DS digest types in use."""
+        return _DIGESTS if self.sha1 is Sha1.INSECURE else _DIGESTS | {SHA1}
+
+
+class Budget:
+    """What one resolution has spent. Every step of it shares one Budget.
+
+    Attributes:
+        verifications, nsec3_hashes: done so far.
+        hit: the first limit of the whole resolution that refused something; None while all is well.
+    """
+
+    __slots__ = ("hit", "nsec3_hashes", "verifications")
+
+    def __init__(self) -> None:
+        self.verifications = 0
+        self.nsec3_hashes = 0
+        self.hit: Limit | None = None
+
+    def take_verification(self) -> bool:
+        """Whether one more signature may be verified; counts it when so."""
+        if self.verifications >= SIG_PER_RESOLUTION.value:
+            self.hit = self.hit or SIG_PER_RESOLUTION
+            return False
+        self.verifications += 1
+        return True
+
+    def take_nsec3(self, hashes: int = 1) -> bool:
+        """Whether `hashes` more names may be hashed; counts them when so."""
+        if self.nsec3_hashes + hashes > NSEC3_PER_RESOLUTION.value:
+            self.hit = self.hit or NSEC3_PER_RESOLUTION
+            return False
+        self.nsec3_hashes += hashes
+        return True
+
+
+def limit_note(limit: Limit) -> Note:
+    """The reason and text that a hit limit becomes."""
+    return Note(Reason.LIMIT, limit_text(limit))
+
+
+def limit_text(limit: Limit) -> str:
+    """The sentence that names a limit."""
+    return f"limit {limit.label} of {limit.value} reached"
