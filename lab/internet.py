@@ -1,0 +1,268 @@
+"""The mini-Internet: all zones built, signed and assigned to servers.
+
+Theory of operation. `build` turns the specifications (lab/zones.py) and the faults (lab/faults.py) into an `Internet`.
+Zones are built children first, because a parent publishes what its children's keys and name servers are. A fault is
+applied while its zone is built, so that breaking and healing a zone at run time are the same thing as building it: change
+the fault, build that zone and its parent again. Nothing here opens a socket or knows what time it is.
+
+Limitations: IPv4 servers only, since loopback has a single IPv6 address.
+
+RFC 1034 §4.2 (cuts, glue), RFC 4035 §2.4 (DS at the cut).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import dns.name
+import dns.rrset
+from dns.name import Name
+from dns.rrset import RRset
+
+from lab.faults import CATALOGUE, Fault
+from lab.keys import KSK_FLAGS, ZSK_FLAGS, KeyStore, Validity
+from lab.records import Delegation, Zone, address_rrset, parse, rrset_from_text
+from lab.signer import Nsec3, Plan, sign
+from lab.steps import Behaviour
+from lab.zones import FAULT_HOST_OCTET, HOSTS, SPECS, Spec
+
+DEFAULT_PREFIX = "127.53"
+BACKDATE_S = 3600
+"""Signatures hold from an hour ago: clocks of other processes under test may lag."""
+LIFETIME_S = 14 * 86400
+RESIGN_AFTER_S = 86400
+"""A running lab signs again when its signatures are older than this."""
+
+FAULT_KEY_OWNER = "faults"
+_FAULT_ALGORITHM = 8  # RSA/SHA-256
+_FAULT_TEXT = """
+@    A    192.0.2.{number}
+@    AAAA 2001:db8:f::{number}
+@    TXT  "{wrong}"
+www  A    192.0.2.{number}
+"""
+
+
+class LabError(Exception):
+    """Something that was asked of the lab cannot be done; the text says why, for the operator."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One authoritative server: an address, the host name that stands for it, and the zones it serves."""
+
+    address: str
+    host: Name
+    zones: tuple[Name, ...]
+
+
+@dataclass
+class Internet:
+    """Everything the lab serves. Made by `build`; `apply` and `resign` change it in place."""
+
+    prefix: str
+    keys: KeyStore
+    specs: dict[Name, Spec]
+    addresses: dict[Name, str]
+    """Name-server host -> address."""
+    now: int
+    zones: dict[Name, Zone] = field(default_factory=dict)
+    faults: dict[Name, Fault] = field(default_factory=dict)
+    delegations: dict[Name, Delegation] = field(default_factory=dict)
+    plans: dict[Name, Plan] = field(default_factory=dict)
+
+    def behaviour(self, zone: Name) -> Behaviour:
+        """How the servers of a zone treat it."""
+        fault = self.faults.get(zone)
+        return fault.behaviour if fault else Behaviour.NORMAL
+
+    def servers(self) -> list[Server]:
+        """All servers, by address. A server of zones that are all 'not served' still listens."""
+        by_host: dict[Name, list[Name]] = {}
+        for origin, spec in self.specs.items():
+            for host in spec.hosts:
+                zones = by_host.setdefault(dns.name.from_text(host), [])
+                if self.behaviour(origin) is not Behaviour.NOT_SERVED:
+                    zones.append(origin)
+        return [Server(self.addresses[host], host, tuple(sorted(zones))) for host, zones in by_host.items()]
+
+    def parent_of(self, origin: Name) -> Name | None:
+        """The zone that delegates a zone; None for the root."""
+        name = origin
+        while name != dns.name.root:
+            name = name.parent()
+            if name in self.specs:
+                return name
+        return None
+
+    def zone_of(self, name: Name) -> Name:
+        """The deepest zone that encloses a name."""
+        while name not in self.specs:
+            name = name.parent()
+        return name
+
+    def hints(self) -> str:
+        """Root hints: NS and address records of the root servers, as a zone file (RFC 9609 §2)."""
+        lines = []
+        for host in self.specs[dns.name.root].hosts:
+            lines.append(f". 3600000 IN NS {host}")
+            lines.append(f"{host} 3600000 IN A {self.addresses[dns.name.from_text(host)]}")
+        return "\n".join(lines) + "\n"
+
+    def anchor(self, origin: Name = dns.name.root) -> str:
+        """Trust anchor of a zone: DS and DNSKEY of its KSK, one record per line."""
+        plan = self.plans[origin]
+        owner = origin.to_text()
+        lines = [f"{owner} 3600 IN DS {ds.to_text()}" for ds in plan.ds()]
+        lines.append(f"{owner} 3600 IN DNSKEY {plan.ksk.dnskey.to_text()}")
+        return "\n".join(lines) + "\n"
+
+    # -- changes ---------------------------------------------------------------------------------------------------
+
+    def resign(self, now: int) -> None:
+        """Build and sign every zone again, as of `now`."""
+        self.now = now
+        for origin in sorted(self.specs, key=lambda name: -len(name.labels)):
+            self._build(origin)
+
+    def apply(self, origin: Name, fault: Fault | None, now: int) -> list[Name]:
+        """Break a zone (or heal it, with None) as of `now`; returns the zones that changed."""
+        if origin not in self.specs:
+            raise LabError(f"{origin} is not a zone of the lab")
+        parent = self.parent_of(origin)
+        if fault and parent is None and fault.parent:
+            raise LabError(f"{fault.name} needs a parent zone to act on; the root has none")
+        if fault:
+            self.faults[origin] = fault
+        else:
+            self.faults.pop(origin, None)
+        self.now = now
+        changed = [origin] if parent is None else [origin, parent]
+        for name in changed:
+            self._build(name)
+        return changed
+
+    # -- building ----------------------------------------------------------------------------------------------------
+
+    def _build(self, origin: Name) -> None:
+        fault = self.faults.get(origin)
+        spec = _spoiled(self.specs[origin], fault)
+        plan = self._plan(origin, spec)
+        if fault and fault.plan:
+            fault.plan(plan)
+        zone = sign(plan)
+        for edit in fault.edit if fault else ():
+            edit(zone, plan)
+        delegation = self._delegation(origin, spec, plan)
+        if fault and fault.parent:
+            fault.parent(delegation)
+        self.plans[origin], self.zones[origin], self.delegations[origin] = plan, zone, delegation
+
+    def _plan(self, origin: Name, spec: Spec) -> Plan:
+        owner = spec.key_owner or spec.origin
+        return Plan(
+            origin,
+            self._content(origin, spec),
+            ksk=self.keys.key(owner, spec.algorithm, KSK_FLAGS),
+            zsk=self.keys.key(owner, spec.algorithm, ZSK_FLAGS),
+            denial=spec.denial,
+            now=self.now,
+            validity=Validity(self.now - BACKDATE_S, self.now + LIFETIME_S),
+            signed=spec.signed,
+            zsk_signs_keys=spec.zsk_signs_keys,
+        )
+
+    def _content(self, origin: Name, spec: Spec) -> list[RRset]:
+        """The zone's own records, the addresses of its hosts, its delegations and the glue they need."""
+        mailbox = dns.name.from_text("hostmaster", origin).to_text()
+        soa = f"{spec.hosts[0]} {mailbox} {self.now} 3600 900 1209600 {min(spec.ttl, 900)}"
+        content = [
+            rrset_from_text(origin, spec.ttl, "SOA", soa),
+            rrset_from_text(origin, spec.ttl, "NS", *spec.hosts),
+            *parse(origin, spec.text, spec.ttl),
+        ]
+        for host, address in self.addresses.items():
+            if self.zone_of(host) == origin:
+                content.append(address_rrset(host, spec.ttl, address))
+        for child, delegation in self.delegations.items():
+            if self.parent_of(child) == origin:
+                content.extend(delegation.rrsets(spec.ttl))
+        # The zone's own servers may live below one of its cuts, as those of the root do.
+        for text in spec.hosts:
+            host = dns.name.from_text(text)
+            if host.is_subdomain(origin) and self.zone_of(host) != origin:
+                content.append(address_rrset(host, spec.ttl, self.addresses[host]))
+        return content
+
+    def _delegation(self, origin: Name, spec: Spec, plan: Plan) -> Delegation:
+        hosts = [dns.name.from_text(host) for host in spec.hosts]
+        parent = self.parent_of(origin)
+        # Glue is what the parent needs and is not authoritative for: addresses of hosts below any of its cuts.
+        glue = {
+            host: [self.addresses[host]]
+            for host in hosts
+            if parent is not None and host.is_subdomain(parent) and self.zone_of(host) != parent
+        }
+        return Delegation(origin, hosts, glue, plan.ds() if spec.signed and spec.linked else [])
+
+
+def build(
+    now: float,
+    *,
+    prefix: str = DEFAULT_PREFIX,
+    specs: Iterable[Spec] = SPECS,
+    hosts: Mapping[str, tuple[int, int]] = HOSTS,
+    faults: Iterable[Fault] | None = None,
+    keys: KeyStore | None = None,
+) -> Internet:
+    """Build and sign the mini-Internet.
+
+    `now`: seconds since 1970, the signatures hold from an hour before to 14 days after. `prefix`: the first two octets of
+    all server addresses. `specs` and `hosts`: the zones and where their servers are. `faults`: the faults that get a zone
+    of their own below faults.jp (None: the whole catalogue, if the zone faults.jp is there). `keys`: where keys come
+    from (None: made afresh).
+    """
+    chosen = {dns.name.from_text(spec.origin): spec for spec in specs}
+    addresses = {dns.name.from_text(host): f"{prefix}.{x}.{y}" for host, (x, y) in hosts.items()}
+    used = {dns.name.from_text(host) for spec in chosen.values() for host in spec.hosts}
+    addresses = {host: address for host, address in addresses.items() if host in used}
+    own_faults: dict[Name, Fault] = {}
+    faults_zone = dns.name.from_text("faults.jp.")
+    for fault in CATALOGUE.values() if faults is None else faults:
+        if faults_zone not in chosen:
+            break
+        spec, octets = fault_spec(fault)
+        origin = dns.name.from_text(spec.origin)
+        chosen[origin] = spec
+        addresses[dns.name.from_text(spec.hosts[0])] = f"{prefix}.{octets[0]}.{octets[1]}"
+        own_faults[origin] = fault
+    internet = Internet(prefix, keys or KeyStore(), chosen, addresses, int(now), faults=own_faults)
+    internet.resign(int(now))
+    return internet
+
+
+def fault_spec(fault: Fault) -> tuple[Spec, tuple[int, int]]:
+    """The healthy form of the zone that a fault of the catalogue has for itself, and where it is served."""
+    number = list(CATALOGUE).index(fault.name) + 1
+    spec = Spec(
+        fault.zone,
+        (f"ns1.{fault.zone}",),
+        _FAULT_TEXT.format(number=number, wrong=fault.wrong),
+        algorithm=_FAULT_ALGORITHM,
+        denial=Nsec3(),
+        zsk_signs_keys=True,
+        key_owner=FAULT_KEY_OWNER,
+    )
+    return spec, (FAULT_HOST_OCTET, number)
+
+
+def _spoiled(spec: Spec, fault: Fault | None) -> Spec:
+    """The specification with what the fault says about algorithm, denial and signing."""
+    if fault is None:
+        return spec
+    return replace(
+        spec,
+        algorithm=fault.algorithm or spec.algorithm,
+        denial=fault.denial or spec.denial,
+        signed=spec.signed and fault.signed,
+        zsk_signs_keys=spec.zsk_signs_keys or fault.plan is not None or bool(fault.edit),
+    )
