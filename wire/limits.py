@@ -65,4 +65,16 @@ BOGUS_TTL: Final = 60
 MAX_TTL: Final = 0x7FFFFFFF
 """Largest TTL (RFC 2181 §8); a larger one reads as 0."""
 
+# --- sockets -----------------------------------------------------------------------------------------------------
+CLIENT_QUERIES: Final = 20_000
+"""Client queries a worker holds unanswered; beyond it new ones are dropped, their senders retry (memory stays bounded)."""
+TCP_PIPELINE: Final = 64
+"""Queries of one client connection worked on at once; beyond it the connection is not read (RFC 7766 §6.2.1.1)."""
+TCP_UNREAD: Final = 256 * 1024
+"""Octets of answers a client connection may leave unread before it is cut (RFC 9210 §6.3: clients that do not read)."""
+UPSTREAM_UDP: Final = 4096
+"""UDP queries to servers in flight, one socket and port each (RFC 5452 §9.2); fewer when file descriptors are short."""
+UPSTREAM_TCP: Final = 256
+"""TCP connections to servers open at once (RFC 9210 §4.1)."""
+
 ALL_LIMITS: Final = tuple(v for v in list(globals().values()) if isinstance(v, Limit))
