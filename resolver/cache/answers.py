@@ -1,0 +1,204 @@
+"""The answer cache: one entry for each owner name and type, positive or negative, with its rank and verdict.
+
+Theory: an entry holds one `Step` as iteration found it, so the proof (RRSIG, NSEC, SOA) travels with what it proves. A
+verdict belongs to a trust generation; under another generation the data is still good and is validated anew. A name error
+is kept once for the name, under type 0. An alias is kept under CNAME or DNAME and found for every type.
+
+What may replace what follows RFC 2181 §5.4.1 (`Rank`); beyond it, a live SECURE entry is not replaced by anything less.
+
+Eviction is by size in octets: a ring in insertion order with a second chance for entries used since the hand last passed
+(CLOCK), so that a hit costs one attribute write.
+
+RFC 1034 §3.6.2, RFC 2181 §5, RFC 2308 (negative), RFC 8020 (nothing below a name error).
+"""
+
+from enum import IntEnum
+from typing import Final
+
+from trust.validate import Validated
+from trust.vocabulary import Kind, Security, Step
+from wire import types as t
+from wire.name import ROOT, Name
+from wire.rrset import RRset
+
+NAME_ERROR: Final = 0
+"""The pseudo-type under which the non-existence of a whole name is kept."""
+
+_BESIDE_ALIAS: Final = frozenset((t.CNAME, t.NSEC, t.RRSIG, t.ANY))
+"""Types that live beside a CNAME and are answered for themselves (RFC 4035 §2.5), and ANY (RFC 1034 §3.6.2)."""
+
+_ENTRY_OCTETS: Final = 700
+"""Octets an entry costs beside its RDATA: key, entry, step, RRset and their lists (measured with tracemalloc)."""
+_RDATA_OCTETS: Final = 41
+"""Octets a bytes object costs beside its data, with its place in a list."""
+
+
+class Rank(IntEnum):
+    """RFC 2181 §5.4.1, least trusted first. Glue is not here: it lives and dies with its delegation."""
+
+    REFERRED = 1
+    """From an answer without AA (a forwarder's, a lame server's)."""
+    AUTHORITATIVE = 2
+    """The answer section of an authoritative answer."""
+
+
+class Entry:
+    """A cached step. Times are monotonic seconds.
+
+    `validated`: what the validator said, under trust generation `generation`; None while unchecked.
+    """
+
+    __slots__ = ("expires", "generation", "rank", "size", "step", "stored", "used", "validated")
+
+    def __init__(self, step: Step, rank: Rank, stored: float, expires: float, size: int) -> None:
+        self.step = step
+        self.rank = rank
+        self.stored = stored
+        self.expires = expires
+        self.size = size
+        self.validated: Validated | None = None
+        self.generation = -1
+        self.used = False
+
+    def verdict(self, generation: int) -> Validated | None:
+        """The validator's word, if it was given under this generation of anchors and NTAs."""
+        return self.validated if self.generation == generation else None
+
+
+Key = tuple[Name, int]
+
+
+class AnswerCache:
+    """Entries by (name, type), bounded in octets."""
+
+    def __init__(self, limit_octets: int) -> None:
+        self.limit = limit_octets
+        self.octets = 0
+        self.evictions = 0
+        self._entries: dict[Key, Entry] = {}
+        self._dnames = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, name: Name, rtype: int, mono: float) -> Entry | None:
+        """The live entry that answers this question: its type, an alias of the name, or the name's non-existence."""
+        entry = self.exact(name, rtype, mono)
+        if entry is None and rtype not in _BESIDE_ALIAS:
+            entry = self.exact(name, t.CNAME, mono)
+            if entry is not None and entry.step.kind is not Kind.CNAME:
+                entry = None  # a cached "no CNAME here" says nothing of other types
+        if entry is None:
+            entry = self.exact(name, NAME_ERROR, mono)
+        if entry is not None:
+            entry.used = True
+        return entry
+
+    def above(self, name: Name, mono: float, generation: int) -> Entry | None:
+        """A live entry at an ancestor that settles this name: a DNAME, or a proven name error (RFC 8020 §2).
+
+        Deviation: a name error settles what is below it only when it is SECURE, because unsigned servers exist that
+        deny empty non-terminals.
+        """
+        entries = self._entries
+        while name != ROOT:
+            name = name[name[0] + 1 :]
+            entry = entries.get((name, NAME_ERROR))
+            if entry is not None and entry.expires > mono:
+                validated = entry.verdict(generation)
+                if validated is not None and validated.verdict.security is Security.SECURE:
+                    entry.used = True
+                    return entry
+            if self._dnames:
+                entry = entries.get((name, t.DNAME))
+                if entry is not None and entry.expires > mono and entry.step.kind in (Kind.DNAME, Kind.ANSWER):
+                    entry.used = True
+                    return entry
+        return None
+
+    def exact(self, name: Name, rtype: int, mono: float) -> Entry | None:
+        """The live entry under exactly this key."""
+        entry = self._entries.get((name, rtype))
+        if entry is None or entry.expires > mono:
+            return entry
+        self._drop((name, rtype), entry)
+        return None
+
+    def put(self, step: Step, rank: Rank, mono: float, ttl_s: float, generation: int) -> Entry:
+        """Remember a step for `ttl_s` seconds; returns the entry that now stands: the new one or a better old one."""
+        key = _key(step)
+        old = self._entries.get(key)
+        if old is not None:
+            if old.expires > mono and old.rank > rank and old.verdict(generation) is not None:
+                return old
+            self._drop(key, old)
+        entry = Entry(step, rank, mono, mono + ttl_s, _octets(step))
+        self._entries[key] = entry
+        self.octets += entry.size
+        if key[1] == t.DNAME:
+            self._dnames += 1
+        if self.octets > self.limit:
+            self._evict()
+        return entry
+
+    def forget(self, name: Name, rtype: int) -> None:
+        """Drop what is known under exactly this key."""
+        entry = self._entries.get((name, rtype))
+        if entry is not None:
+            self._drop((name, rtype), entry)
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._entries.clear()
+        self.octets = 0
+        self._dnames = 0
+
+    def _drop(self, key: Key, entry: Entry) -> None:
+        del self._entries[key]
+        self.octets -= entry.size
+        if key[1] == t.DNAME:
+            self._dnames -= 1
+
+    def _evict(self) -> None:
+        """Go round the ring until there is room again; an entry used since the last round is passed over once."""
+        entries = self._entries
+        target = self.limit - self.limit // 50
+        while self.octets > target and entries:
+            key = next(iter(entries))
+            entry = entries[key]
+            if entry.used:
+                entry.used = False
+                del entries[key]
+                entries[key] = entry
+                continue
+            self._drop(key, entry)
+            self.evictions += 1
+
+
+def _key(step: Step) -> Key:
+    if step.kind is Kind.NXDOMAIN:
+        return step.name, NAME_ERROR
+    if step.kind is Kind.CNAME:
+        return step.name, t.CNAME
+    if step.kind is Kind.DNAME:
+        return step.rrsets[0].name, t.DNAME
+    return step.name, step.rtype
+
+
+def _octets(step: Step) -> int:
+    total = _ENTRY_OCTETS + len(step.name)
+    for rrset in step.rrsets:
+        total += rrset_octets(rrset)
+    for rrset in step.authority:
+        total += rrset_octets(rrset)
+    return total
+
+
+def rrset_octets(rrset: RRset) -> int:
+    """Octets the data of an RRset takes in memory, signatures included."""
+    total = 200 + len(rrset.name)
+    for rdata in rrset.rdatas:
+        total += _RDATA_OCTETS + len(rdata)
+    for rdata in rrset.sigs:
+        total += _RDATA_OCTETS + len(rdata)
+    return total

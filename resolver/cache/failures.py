@@ -1,0 +1,71 @@
+"""Resolution failures, remembered so that a broken zone is not asked at every client's retry (RFC 9520).
+
+A failure rests FAILURE_TTL seconds at first, doubling with each repetition up to FAILURE_TTL_MAX; a success clears it.
+"""
+
+from typing import Final
+
+from trust.reason import Reason
+from trust.vocabulary import Finding, Question
+from wire.limits import FAILURE_TTL, FAILURE_TTL_MAX
+
+MAX_FAILURES: Final = 50_000
+
+
+class Failure:
+    """Why a question failed. `until`: monotonic seconds; `count`: failures in a row."""
+
+    __slots__ = ("count", "errors", "findings", "reason", "text", "until")
+
+    def __init__(
+        self, reason: Reason, text: str, errors: list[tuple[int, str]], findings: list[Finding], until: float, count: int
+    ) -> None:
+        self.reason = reason
+        self.text = text
+        self.errors = errors
+        self.findings = findings
+        self.until = until
+        self.count = count
+
+
+class Failures:
+    """Failures by question, bounded in number."""
+
+    def __init__(self) -> None:
+        self._failures: dict[Question, Failure] = {}
+
+    def __len__(self) -> int:
+        return len(self._failures)
+
+    def get(self, question: Question, mono: float) -> Failure | None:
+        """The failure still in force for this question."""
+        failure = self._failures.get(question)
+        return failure if failure is not None and failure.until > mono else None
+
+    def put(
+        self,
+        question: Question,
+        reason: Reason,
+        text: str,
+        errors: list[tuple[int, str]],
+        findings: list[Finding],
+        mono: float,
+    ) -> Failure:
+        """Remember a failure; a repetition rests longer (RFC 9520 §3.2)."""
+        before = self._failures.pop(question, None)
+        count = 1 if before is None or before.until + FAILURE_TTL_MAX < mono else before.count + 1
+        rest = min(FAILURE_TTL * 2 ** min(count - 1, 10), FAILURE_TTL_MAX)
+        failure = Failure(reason, text, errors, findings, mono + rest, count)
+        self._failures[question] = failure
+        if len(self._failures) > MAX_FAILURES:
+            del self._failures[next(iter(self._failures))]
+        return failure
+
+    def forget(self, question: Question) -> None:
+        """The question resolved: its failures are history."""
+        if self._failures:
+            self._failures.pop(question, None)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._failures.clear()

@@ -1,0 +1,100 @@
+"""Which addresses may be asked.
+
+Glue may name any address; asking some of them would let a stranger's zone send our packets into our own network. Only
+global unicast addresses are used, unless the configuration allows more. The reason is kept: it goes into EDE 22's text.
+
+RFC 6890 and the IANA special-purpose address registries; RFC 4291 §2.4.
+"""
+
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
+
+from resolver.settings import Settings
+
+_LOOPBACK: Final = "loopback address"
+
+_ALLOWED_WHEN_PRIVATE: Final = "private-servers"
+
+# (prefix, what it is, which setting allows it; "" = none)
+_SPECIAL_4: Final = tuple(
+    (IPv4Network(prefix), what, allowed)
+    for prefix, what, allowed in (
+        ("0.0.0.0/8", "this-host address", ""),
+        ("10.0.0.0/8", "private address", _ALLOWED_WHEN_PRIVATE),
+        ("100.64.0.0/10", "shared address", _ALLOWED_WHEN_PRIVATE),
+        ("127.0.0.0/8", _LOOPBACK, "allow-loopback"),
+        ("169.254.0.0/16", "link-local address", _ALLOWED_WHEN_PRIVATE),
+        ("172.16.0.0/12", "private address", _ALLOWED_WHEN_PRIVATE),
+        ("192.0.0.0/24", "protocol-assignment address", _ALLOWED_WHEN_PRIVATE),
+        ("192.0.2.0/24", "documentation address", _ALLOWED_WHEN_PRIVATE),
+        ("192.168.0.0/16", "private address", _ALLOWED_WHEN_PRIVATE),
+        ("198.18.0.0/15", "benchmarking address", _ALLOWED_WHEN_PRIVATE),
+        ("198.51.100.0/24", "documentation address", _ALLOWED_WHEN_PRIVATE),
+        ("203.0.113.0/24", "documentation address", _ALLOWED_WHEN_PRIVATE),
+        ("224.0.0.0/4", "multicast address", ""),
+        ("240.0.0.0/4", "reserved address", ""),
+    )
+)
+_SPECIAL_6: Final = tuple(
+    (IPv6Network(prefix), what, allowed)
+    for prefix, what, allowed in (
+        ("::/128", "unspecified address", ""),
+        ("::1/128", _LOOPBACK, "allow-loopback"),
+        ("::ffff:0:0/96", "IPv4-mapped address", ""),
+        ("::/96", "IPv4-compatible address", ""),
+        ("64:ff9b::/96", "NAT64 address", _ALLOWED_WHEN_PRIVATE),
+        ("64:ff9b:1::/48", "NAT64 address", _ALLOWED_WHEN_PRIVATE),
+        ("100::/64", "discard address", ""),
+        ("2001:db8::/32", "documentation address", _ALLOWED_WHEN_PRIVATE),
+        ("3fff::/20", "documentation address", _ALLOWED_WHEN_PRIVATE),
+        ("fc00::/7", "unique-local address", _ALLOWED_WHEN_PRIVATE),
+        ("fe80::/10", "link-local address", _ALLOWED_WHEN_PRIVATE),
+        ("ff00::/8", "multicast address", ""),
+    )
+)
+_GLOBAL_6: Final = IPv6Network("2000::/3")
+
+
+class AddressFilter:
+    """Says of an address whether it may be asked, under one configuration."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._allowed = set()
+        if settings.allow_loopback:
+            self._allowed.add("allow-loopback")
+        if settings.private_servers:
+            self._allowed.add(_ALLOWED_WHEN_PRIVATE)
+        self._ipv4 = settings.ipv4
+        self._ipv6 = settings.ipv6
+        self._never = tuple(ip_network(prefix) for prefix in settings.do_not_query)
+        self.why_not = lru_cache(maxsize=20_000)(self._why_not)
+
+    def _why_not(self, ip: str) -> str:
+        """Why the address is not asked; empty when it may be."""
+        address = ip_address(ip)
+        special: tuple[tuple[IPv4Network | IPv6Network, str, str], ...]
+        if isinstance(address, IPv4Address):
+            if not self._ipv4:
+                return "IPv4 is off"
+            special = _SPECIAL_4
+        else:
+            if not self._ipv6:
+                return "IPv6 is off"
+            special = _SPECIAL_6
+        for prefix, what, allowed in special:
+            if address in prefix:
+                return "" if allowed in self._allowed else what
+        if isinstance(address, IPv6Address) and address not in _GLOBAL_6:
+            return "not a global unicast address"
+        for network in self._never:
+            if address.version == network.version and address in network:
+                return "on the do-not-query list"
+        return ""
+
+
+def text_of(rdata: bytes) -> str:
+    """The address in an A or AAAA RDATA (4 or 16 octets) as text."""
+    if len(rdata) == 4:
+        return f"{rdata[0]}.{rdata[1]}.{rdata[2]}.{rdata[3]}"
+    return IPv6Address(rdata).compressed

@@ -1,0 +1,152 @@
+"""The walk from the closest known cut to the answer, referral by referral.
+
+`iterate()` is linear: prime the root if need be, pick the closest cut, ask its servers about as much of the name as they
+need to know, and follow what comes back. What it learns of zone cuts it stores at once; data it returns, unjudged.
+
+Limitations: one question is outstanding at a time for one resolution. Aliases are followed by `resolver.resolve`, as far
+as the answering zone's bailiwick reaches the links come back together.
+
+RFC 1034 §5.3.3, RFC 9156, RFC 9609, RFC 4035 §4.2 (DS at the parent).
+"""
+
+from resolver.cache.answers import Rank
+from resolver.cache.memory import View
+from resolver.iteration.addresses import AddressFilter
+from resolver.iteration.exchange import Exchange, OverLimit
+from resolver.iteration.minimise import next_name
+from resolver.iteration.response import Reading, Shape, servers_of
+from resolver.settings import Minimise
+from trust.reason import Reason
+from trust.vocabulary import Address, Cut, Finding, Kind, Need, Outcome, Question, Step, Steps
+from wire import types as t
+from wire.limits import REFERRALS
+from wire.name import ROOT, Name, is_subdomain, parent
+
+ROOT_NS = Question(ROOT, t.NS)
+
+
+def iterate(
+    question: Question, view: View, address_filter: AddressFilter, avoid: frozenset[Address] = frozenset()
+) -> Steps[Outcome]:
+    """Find the answer to `question` from the authorities. Never raises: a failure is an Outcome without steps.
+
+    `avoid`: servers not to be asked, since what they said before was bad.
+    """
+    findings: list[Finding] = []
+    try:
+        steps = yield from _walk(question, view, address_filter, avoid, findings)
+    except OverLimit as limit:
+        return Outcome(question, [], Reason.LIMIT, findings, f"limit {limit} reached")
+    if steps is None:
+        return Outcome(question, [], failure_of(findings), findings)
+    return Outcome(question, steps, None, findings)
+
+
+def failure_of(findings: list[Finding]) -> Reason:
+    """The reason that fits what the servers did."""
+    if findings and all(finding.what.startswith("malformed") for finding in findings):
+        return Reason.INVALID_DATA
+    if findings and all(finding.what.startswith("address lookup waits") for finding in findings):
+        return Reason.CYCLE
+    return Reason.NO_AUTHORITY
+
+
+def _walk(
+    question: Question,
+    view: View,
+    address_filter: AddressFilter,
+    avoid: frozenset[Address],
+    findings: list[Finding],
+) -> Steps[list[Step] | None]:
+    qname, qtype = question
+    # RFC 4035 §4.2: the DS RRset of a name is asked of the zone above it.
+    cut = view.closest_cut(parent(qname) if qtype == t.DS and qname != ROOT else qname)
+    if _wants_priming(cut, question, view):
+        yield Need(ROOT_NS)
+        cut = view.closest_cut(cut.zone)
+    known = cut.zone
+    minimising = _may_minimise(cut, view)
+    steps_minimised = 0
+    exchange = Exchange(cut, view, address_filter, findings, avoid)
+    for _ in range(REFERRALS.value):
+        if minimising:
+            known = _skip_known(qname, known, view)
+            sent = next_name(qname, known, steps_minimised)
+        else:
+            sent = qname
+        full = sent == qname
+        if not full:
+            steps_minimised += 1
+        reading = yield from exchange.ask(sent, qtype if full else t.A)
+        if reading is None:
+            if full or view.memory.settings.minimise is Minimise.STRICT:
+                return None
+            # RFC 9156 §2.3: a server that chokes on the short question may know the whole name.
+            minimising = False
+            exchange = Exchange(cut, view, address_filter, findings, avoid)
+            continue
+        if reading.shape is Shape.REFERRAL:
+            below = reading.cut
+            assert below is not None
+            view.memory.delegations.put(below)
+            if qtype == t.DS and below.zone == qname:
+                # A parent that does not know DS refers instead of denying it: its proof, if any, is in the referral.
+                return [Step(qname, qtype, Kind.NODATA, [], below.denial, cut.zone, None)]
+            cut = below
+            known = cut.zone
+            exchange = Exchange(cut, view, address_filter, findings, avoid)
+            continue
+        if full:
+            if question == ROOT_NS:
+                _learn_root(reading, view)
+            return reading.steps
+        first = reading.steps[0]
+        if first.kind is Kind.NXDOMAIN and view.memory.settings.minimise is Minimise.STRICT:
+            return [Step(qname, qtype, Kind.NXDOMAIN, [], first.authority, first.zone, first.server)]
+        if first.kind in (Kind.NXDOMAIN, Kind.DNAME):
+            # RFC 9156 §3: broken servers deny empty non-terminals; the whole name settles it.
+            minimising = False
+        else:
+            view.memory.store(first, view.now.mono, None, Rank.REFERRED)
+            known = sent
+    raise OverLimit(REFERRALS.label)
+
+
+def _skip_known(qname: Name, known: Name, view: View) -> Name:
+    """The deepest name above `qname` that earlier minimised questions showed to exist within the same cut."""
+    answers = view.memory.answers
+    mono = view.now.mono
+    above = parent(qname)
+    while len(above) > len(known):
+        entry = answers.exact(above, t.A, mono)
+        if entry is not None and entry.step.kind is not Kind.DNAME and is_subdomain(above, known):
+            return above
+        above = parent(above)
+    return known
+
+
+def _may_minimise(cut: Cut, view: View) -> bool:
+    # A forwarder must see the whole question: it does the iterating.
+    return view.memory.settings.minimise is not Minimise.OFF and not cut.forward
+
+
+def _wants_priming(cut: Cut, question: Question, view: View) -> bool:
+    """RFC 9609 §3: the hints are only good for asking the root who its servers are."""
+    if cut.zone != ROOT or cut.forward or question == ROOT_NS:
+        return False
+    return view.memory.settings.prime and not view.memory.delegations.is_primed(view.now.mono)
+
+
+def _learn_root(reading: Reading, view: View) -> None:
+    """Keep the root's own NS set as the root cut; servers without an address in the answer keep their hints' (§3.3)."""
+    step = reading.steps[0]
+    if step.kind is not Kind.ANSWER or step.rrset is None:
+        return
+    rrset = step.rrset
+    settings = view.memory.settings
+    servers = servers_of(rrset, reading.additional, ROOT, settings.port)
+    for name, addresses in servers.items():
+        if not addresses:
+            addresses.extend(settings.root.get(name, []))
+    if any(servers.values()):
+        view.memory.delegations.put(Cut(ROOT, None, servers, view.now.mono + max(rrset.ttl, 60)))

@@ -1,0 +1,202 @@
+"""What an authority's answer is: data, an alias, a denial, a referral, or of no use. Scrubs as it reads.
+
+Bailiwick: only records at or below the asked zone count; the rest of the message is not looked at. Glue counts when it is
+in the asked zone's bailiwick and belongs to a server that this very referral names; it is kept with that cut only.
+
+RFC 1034 §4.3.2 and §5.3.3, RFC 2181 §5.4.1 and §9, RFC 2308 §2, RFC 6672 §3, RFC 6840 §4.4.
+"""
+
+from enum import Enum
+
+from resolver.iteration.addresses import text_of
+from trust.vocabulary import Address, Cut, Kind, Step
+from wire import types as t
+from wire.limits import ADDRESSES_PER_NS, CHAIN, NS_PER_CUT
+from wire.message import Message
+from wire.name import Name, is_strict_subdomain, is_subdomain, replace_suffix
+from wire.rrset import RRset
+
+_PROOF_TYPES = frozenset((t.SOA, t.NSEC, t.NSEC3))
+
+
+class Shape(Enum):
+    """What a response amounts to."""
+
+    STEPS = "steps"
+    """It answers: data, aliases, a denial."""
+    REFERRAL = "referral"
+    """It names the servers of a zone nearer to the name."""
+    UNHELPFUL = "unhelpful"
+    """An RCODE that says nothing about the name; another server may do better."""
+    LAME = "lame"
+    """The server does not serve the zone it was asked as an authority for."""
+
+
+class Reading:
+    """A response read: `steps` for STEPS, `cut` for REFERRAL, `text` for the two of no use; `additional` as it came."""
+
+    __slots__ = ("additional", "cut", "shape", "steps", "text")
+
+    def __init__(
+        self,
+        shape: Shape,
+        steps: list[Step] | None = None,
+        cut: Cut | None = None,
+        text: str = "",
+        additional: list[RRset] | None = None,
+    ) -> None:
+        self.additional = [] if additional is None else additional
+        self.shape = shape
+        self.steps = [] if steps is None else steps
+        self.cut = cut
+        self.text = text
+
+
+def read_response(message: Message, qname: Name, qtype: int, cut: Cut, server: Address, mono: float, port: int) -> Reading:
+    """Read the answer of one of `cut`'s servers. The caller has matched ID and question; `port` is where glue listens."""
+    rcode = message.rcode
+    if rcode not in (t.NOERROR, t.NXDOMAIN, t.YXDOMAIN):
+        return Reading(Shape.UNHELPFUL, text=_RCODES.get(rcode, f"RCODE {rcode}"))
+    zone = cut.zone
+    authoritative = bool(message.flags & t.AA) or cut.forward
+    recursive = bool(message.flags & t.RA)
+    authority = [r for r in message.authority if r.rclass == t.IN and is_subdomain(r.name, zone)]
+    if message.answer:
+        steps = _chain(message, qname, qtype, zone, authority, server)
+        if steps:
+            # A server that did not set AA but offers recursion answered from its cache: it is no authority.
+            if not authoritative and recursive:
+                return Reading(Shape.LAME, text="answers from a cache")
+            return Reading(Shape.STEPS, steps, additional=message.additional)
+    soa = _soa_of(authority, qname)
+    if rcode != t.NXDOMAIN and soa is None and not cut.forward:
+        delegation = _delegation(authority, qname, zone)
+        if delegation is not None:
+            return Reading(Shape.REFERRAL, cut=_referral(message, delegation, authority, cut, mono, port))
+    if not authoritative and (recursive or soa is None):
+        return Reading(Shape.LAME, text="refers upwards" if message.authority else "not authoritative")
+    if soa is not None and qtype == t.DS and soa.name == qname and qname != zone:
+        # RFC 4035 §3.1.4.1: a DS is the parent's to answer; this is the child speaking.
+        return Reading(Shape.LAME, text="answers DS for the child side")
+    kind = Kind.NXDOMAIN if rcode == t.NXDOMAIN else Kind.NODATA
+    return Reading(Shape.STEPS, [Step(qname, qtype, kind, [], _proofs(authority), zone, server)])
+
+
+def _chain(message: Message, qname: Name, qtype: int, zone: Name, authority: list[RRset], server: Address) -> list[Step]:
+    """The steps that the answer section holds, from the question on, as far as the zone's bailiwick reaches."""
+    sets: dict[tuple[Name, int], RRset] = {}
+    dnames: list[RRset] = []
+    for rrset in message.answer:
+        if rrset.rclass == t.IN and is_subdomain(rrset.name, zone):
+            sets[rrset.name, rrset.rtype] = rrset
+            if rrset.rtype == t.DNAME and rrset.rdatas:
+                dnames.append(rrset)
+    proofs = _proofs(authority)
+    steps: list[Step] = []
+    seen: set[Name] = set()
+    name: Name | None = qname
+    while name is not None and name not in seen and len(steps) <= CHAIN.value and is_subdomain(name, zone):
+        seen.add(name)
+        data = _data(message, sets, name, qtype)
+        if data:
+            steps.append(Step(name, qtype, Kind.ANSWER, data, proofs, zone, server))
+            return steps
+        alias = _alias(sets, dnames, name, qtype, proofs, zone, server)
+        if alias is None:
+            break
+        steps.append(alias)
+        name = alias.target
+    # RFC 2308 §2.1: after aliases, the RCODE and the SOA speak of the last name.
+    if steps and name is not None and name not in seen.difference((name,)) and is_subdomain(name, zone):
+        soa = _soa_of(authority, name)
+        if soa is not None and not (qtype == t.DS and soa.name == name):
+            kind = Kind.NXDOMAIN if message.rcode == t.NXDOMAIN else Kind.NODATA
+            steps.append(Step(name, qtype, kind, [], proofs, zone, server))
+    return steps
+
+
+def _data(message: Message, sets: dict[tuple[Name, int], RRset], name: Name, qtype: int) -> list[RRset]:
+    """The RRsets at `name` that answer `qtype`."""
+    if qtype == t.ANY:
+        return [r for r in message.answer if r.name == name and r.rclass == t.IN and r.rdatas]
+    rrset = sets.get((name, qtype))
+    return [rrset] if rrset is not None and rrset.rdatas else []
+
+
+def _alias(
+    sets: dict[tuple[Name, int], RRset],
+    dnames: list[RRset],
+    name: Name,
+    qtype: int,
+    proofs: list[RRset],
+    zone: Name,
+    server: Address,
+) -> Step | None:
+    """The DNAME above `name` or the CNAME at it. A CNAME synthesised from a DNAME is left out: we make our own."""
+    for rrset in dnames:
+        if is_strict_subdomain(name, rrset.name):
+            target = replace_suffix(name, rrset.name, rrset.rdatas[0])
+            return Step(name, qtype, Kind.DNAME, [rrset], proofs, zone, server, target)
+    cname = sets.get((name, t.CNAME))
+    if cname is not None and cname.rdatas:
+        return Step(name, qtype, Kind.CNAME, [cname], proofs, zone, server, cname.rdatas[0])
+    return None
+
+
+def _proofs(authority: list[RRset]) -> list[RRset]:
+    return [rrset for rrset in authority if rrset.rtype in _PROOF_TYPES and rrset.rdatas]
+
+
+def _soa_of(authority: list[RRset], name: Name) -> RRset | None:
+    """The SOA that a denial about `name` carries: of a zone at or above it."""
+    for rrset in authority:
+        if rrset.rtype == t.SOA and rrset.rdatas and is_subdomain(name, rrset.name):
+            return rrset
+    return None
+
+
+def _delegation(authority: list[RRset], qname: Name, zone: Name) -> RRset | None:
+    """The NS set of a zone strictly below the asked one and at or above the name: a step forward."""
+    for rrset in authority:
+        if (
+            rrset.rtype == t.NS
+            and rrset.rdatas
+            and is_strict_subdomain(rrset.name, zone)
+            and is_subdomain(qname, rrset.name)
+        ):
+            return rrset
+    return None
+
+
+def _referral(message: Message, ns: RRset, authority: list[RRset], cut: Cut, mono: float, port: int) -> Cut:
+    """The cut that a referral shows."""
+    ds = None
+    denial: list[RRset] = []
+    ttl = ns.ttl
+    for rrset in authority:
+        if rrset.rtype == t.DS and rrset.name == ns.name and rrset.rdatas:
+            ds = rrset
+        elif rrset.rtype == t.NSEC or rrset.rtype == t.NSEC3:
+            denial.append(rrset)
+    if ds is not None:
+        ttl = min(ttl, ds.ttl)
+        denial = []
+    for rrset in denial:
+        ttl = min(ttl, rrset.ttl)
+    servers = servers_of(ns, message.additional, cut.zone, port)
+    return Cut(ns.name, cut.zone, servers, mono + ttl, ds, denial)
+
+
+def servers_of(ns: RRset, additional: list[RRset], zone: Name, port: int) -> dict[Name, list[Address]]:
+    """Name servers with their glue: A and AAAA in the additional section, owned by one of them and within `zone`."""
+    servers: dict[Name, list[Address]] = {name: [] for name in ns.rdatas[: NS_PER_CUT.value]}
+    for rrset in additional:
+        if rrset.rtype == t.A or rrset.rtype == t.AAAA:
+            known = servers.get(rrset.name)
+            if known is not None and rrset.rclass == t.IN and is_subdomain(rrset.name, zone):
+                room = ADDRESSES_PER_NS.value - len(known)
+                known.extend(Address(text_of(rdata), port) for rdata in rrset.rdatas[:room])
+    return servers
+
+
+_RCODES = {t.FORMERR: "FORMERR", t.SERVFAIL: "SERVFAIL", t.NOTIMP: "NOTIMP", t.REFUSED: "REFUSED", t.NOTAUTH: "NOTAUTH"}
