@@ -1,10 +1,10 @@
-"""The configuration: declared in `model`, read by `load`, documented by `generate`.
+"""The configuration: declared in `model`, read by `loading`, documented by `generate`.
 
 Other packages import from here only.
 """
 
 from resolver.config.findings import ConfigError, Finding
-from resolver.config.load import default_file, load, parse
+from resolver.config.loading import default_file, load, parse
 from resolver.config.model import OPTIONS, Config, Difference
 from resolver.config.values import Endpoint, Prefix, ServerAddress
 

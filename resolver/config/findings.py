@@ -41,14 +41,16 @@ class Finding:
     line: int | None = None
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}: " if self.line is not None else f"{self.file}: " if self.file else ""
+        where = f"{self.file}: " if self.file else ""
+        if self.line is not None:
+            where = f"{self.file}:{self.line}: " if self.file else f"line {self.line}: "
         what = f"{self.key} = {shown(self.value)}: " if self.value is not ABSENT else f"{self.key}: " if self.key else ""
         text = f"{where}{what}{self.problem}"
         if self.hint:
             text += f"; {self.hint}"
         if self.allowed:
             text += f"; allowed: {self.allowed}"
-        return f"{text} ({self.source})" if self.source else text
+        return one_line(f"{text} ({self.source})" if self.source else text)
 
     def as_json(self) -> dict[str, object]:
         """The fields as JSON-able values; `value` is missing where there is none."""
@@ -80,7 +82,15 @@ def shown(value: object) -> str:
         text = json.dumps(value, ensure_ascii=False, default=str)
     except (ValueError, RecursionError):  # an integer of thousands of digits, a table nested too deeply
         text = f"({type(value).__name__})"
-    text = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+    return cut(one_line(text))
+
+
+def one_line(text: str) -> str:
+    """The text with everything that a terminal or a log would act upon written as an escape."""
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+
+
+def cut(text: str) -> str:
     return text if len(text) <= MAX_SHOWN_VALUE else f"{text[:MAX_SHOWN_VALUE]}…"
 
 

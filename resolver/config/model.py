@@ -2,7 +2,7 @@
 
 This is the only place where an option is declared: conf/akashi.toml and docs/CONFIG.md are generated from it
 (`python -m resolver.config.generate`), error messages quote it. `Config()` is the default configuration. Files are read
-by `resolver.config.load`, which also refuses unknown keys and contradictions between options.
+by `resolver.config.loading`, which also refuses unknown keys and contradictions between options.
 
 Attribute names are the keys with `-` written as `_`. Durations are seconds, sizes are octets.
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 
-from resolver.config.findings import Finding
+from resolver.config.findings import Finding, cut
 from resolver.config.lines import KeyPath
 from resolver.config.model import OPTIONS, SECTIONS
 
@@ -27,7 +27,12 @@ class Override:
 
     @property
     def origin(self) -> str:
-        return f"--set {self.text}"
+        return origin(self.text)
+
+
+def origin(text: str) -> str:
+    """What a finding about a `--set` has in place of a file name."""
+    return f"--set {cut(text)}"
 
 
 def parse_override(text: str) -> Override | Finding:
@@ -35,9 +40,9 @@ def parse_override(text: str) -> Override | Finding:
     key, equals, written = text.partition("=")
     key = key.strip()
     if not equals or not key:
-        return Finding("not of the form section.key=value", file=f"--set {text}")
+        return Finding("not of the form section.key=value", file=origin(text))
     if key in SECTIONS:
-        return Finding("names a section, not an option", key=key, file=f"--set {text}", hint=f"write {key}.key=value")
+        return Finding("names a section, not an option", key=key, file=origin(text), hint=f"write {key}.key=value")
     path, kind = _path_and_kind(key)
     return Override(path, _value(written.strip(), kind), text)
 

@@ -167,6 +167,12 @@ class _Reading:
                 return
         if self.lines is None:
             self.lines = key_lines(self.text)
+        if path not in self.lines:
+            # `--set server.workers.x=1` made a table of the option.
+            for given, origin in self.set_by.items():
+                if given[: len(path)] == path:
+                    self.findings.append(replace(finding, file=origin))
+                    return
         self.findings.append(replace(finding, file=self._file_text(), line=line_of(self.lines, path)))
 
     def _file_text(self) -> str:
