@@ -32,8 +32,9 @@ SHA256: Final = 2
 SHA384: Final = 4
 
 _ALGORITHMS: Final = frozenset((RSASHA256, RSASHA512, ECDSAP256SHA256, ECDSAP384SHA384, ED25519, ED448))
-_SHA1_ALGORITHMS: Final = frozenset((RSASHA1, RSASHA1_NSEC3_SHA1))
+_ALGORITHMS_WITH_SHA1: Final = _ALGORITHMS | {RSASHA1, RSASHA1_NSEC3_SHA1}
 _DIGESTS: Final = frozenset((SHA256, SHA384))
+_DIGESTS_WITH_SHA1: Final = _DIGESTS | {SHA1}
 
 
 class Sha1(Enum):
@@ -56,12 +57,12 @@ class Policy:
     @property
     def algorithms(self) -> frozenset[int]:
         """DNSKEY algorithms in use."""
-        return _ALGORITHMS if self.sha1 is Sha1.INSECURE else _ALGORITHMS | _SHA1_ALGORITHMS
+        return _ALGORITHMS if self.sha1 is Sha1.INSECURE else _ALGORITHMS_WITH_SHA1
 
     @property
     def digests(self) -> frozenset[int]:
         """DS digest types in use."""
-        return _DIGESTS if self.sha1 is Sha1.INSECURE else _DIGESTS | {SHA1}
+        return _DIGESTS if self.sha1 is Sha1.INSECURE else _DIGESTS_WITH_SHA1
 
 
 class Budget:

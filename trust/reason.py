@@ -43,6 +43,8 @@ class Reason(Enum):
     """A DS exists, but the zone has no DNSKEY RRset."""
     SIGNING_KEY_MISSING = ("signing-key-missing", 6)
     """A signature names a key that the zone's validated DNSKEY RRset does not hold."""
+    SIGNATURE_UNSUPPORTED = ("signature-unsupported", 6)
+    """A set in a secure zone has signatures of unsupported algorithms only (RFC 4035 §5.2: the DS says otherwise)."""
     RRSIG_MISSING = ("rrsig-missing", 10)
     """A set in a signed zone carries no signature, or none by the key that the DS points at."""
     NO_ZONE_KEY_BIT = ("no-zone-key-bit", 11)
