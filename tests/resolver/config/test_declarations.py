@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from resolver.config import OPTIONS, Config, generate, parse
+from resolver.config import OPTIONS, Config, ConfigError, generate, load, parse
 from resolver.config.options import LOCAL, Effect, Option, Reload, Section, options_of
+from resolver.config.values import parse_endpoint
 from tests.conftest import ROOT
 
 # The keys that outside harnesses rely on, with their defaults.
@@ -130,6 +131,30 @@ def test_the_generated_file_equals_the_defaults() -> None:
     text = (ROOT / "conf" / "akashi.toml").read_text("utf-8")
     assert flat(tomllib.loads(text)) == {path: option.default for path, option in OPTIONS.items()}
     assert parse(text) == Config()
+
+
+def test_the_lab_example_fits_a_lab_with_the_defaults(tmp_path: Path) -> None:
+    import lab.directory
+    from lab.server import DEFAULT_PORT
+
+    (tmp_path / "conf").mkdir()
+    example = tmp_path / "conf" / "lab.toml"
+    example.write_text((ROOT / "conf" / "lab.toml").read_text("utf-8"))
+    paths = lab.directory.LabDirectory(tmp_path / ".lab")
+    with pytest.raises(ConfigError) as caught:  # no lab was started
+        load(example)
+    assert [(f.key, f.problem) for f in caught.value.findings] == [
+        ("upstream.root-hints", "no such file"),
+        ("trust.anchors", "no such file"),
+    ]
+    paths.root.mkdir()
+    paths.hints.touch()
+    paths.anchor.touch()
+    config = load(example)
+    assert isinstance(config.upstream.root_hints, Path) and config.upstream.root_hints.samefile(paths.hints)
+    assert config.trust.anchors != "builtin" and config.trust.anchors[0].samefile(paths.anchor)
+    assert config.server.listen == (parse_endpoint(lab.directory.Settings().resolver_listen),)
+    assert (config.upstream.port, config.upstream.allow_loopback) == (DEFAULT_PORT, True)
 
 
 def test_the_generated_files_are_fresh() -> None:

@@ -54,22 +54,25 @@ def _line(key: str, value: object) -> str:
     return ".".join(toml_literal(part) for part in key.split(".")) + f" = {toml_literal(value)}\n"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_octets(content: bytes) -> None:
     outcome(content)
 
 
+@settings(deadline=None)
 @given(_text)
 def test_any_text(text: str) -> None:
     outcome(text.encode())
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.dictionaries(_keys, _values, max_size=6))
 def test_known_and_unknown_keys_with_any_values(table: dict[str, object]) -> None:
     outcome("".join(_line(key, value) for key, value in table.items()).encode())
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds("{}={}".format, _keys, _plausible | _values.map(toml_literal)) | _text, max_size=4))
 @example(["server.workers=" + "[" * 5000])
 @example(["server.workers=" + "9" * 5000])
@@ -77,6 +80,7 @@ def test_any_overrides(overrides: list[str]) -> None:
     outcome(b"[server]\nworkers = 1\n[upstream.stub]\n'jp' = ['192.0.2.1']\n", overrides)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.builds(_line, _keys, _values), max_size=4),
     st.lists(st.builds("{}={}".format, _keys, _plausible), max_size=3),

@@ -3,7 +3,7 @@
 import textwrap
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resolver.config.generate import toml_literal
@@ -66,6 +66,7 @@ _values = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(_names, st.dictionaries(_names, _values, max_size=4), max_size=4), st.data())
 def test_what_was_written_is_found(tables: dict[str, dict[str, object]], data: st.DataObject) -> None:
     text, expected, line = "", {}, 1

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resolver.config import Endpoint, ServerAddress
@@ -136,23 +136,27 @@ def test_shows_a_duration_in_its_shortest_form(seconds: float, text: str) -> Non
     assert v.parse_duration(text) == seconds
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**9))
 def test_a_shown_duration_reads_back(milliseconds: int) -> None:
     seconds = milliseconds / 1000
     assert v.parse_duration(v.show_duration(seconds)) == pytest.approx(seconds, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**50))
 def test_a_shown_size_reads_back(octets: int) -> None:
     assert v.parse_size(v.show_size(octets)) == octets
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(), st.integers(0, 65535))
 def test_a_shown_endpoint_reads_back(address: object, port: int) -> None:
     endpoint = Endpoint(str(address), port)
     assert v.parse_endpoint(str(endpoint)) == endpoint
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(), st.none() | st.integers(1, 65535))
 def test_a_shown_server_reads_back(address: object, port: int | None) -> None:
     server = ServerAddress(str(address), port)
@@ -168,6 +172,7 @@ anything: st.SearchStrategy[object] = st.recursive(
 
 
 @pytest.mark.parametrize("parse", sorted({parse for parse, *_ in GOOD}, key=lambda parse: parse.__name__))
+@settings(deadline=None)
 @given(value=anything)
 def test_a_parser_raises_nothing_but_value_error(parse: Callable[[object], object], value: object) -> None:
     try:
