@@ -1,0 +1,214 @@
+"""The packet cache: whole UDP responses, found by the raw octets of the query.
+
+Theory: two queries that differ in nothing but the ID (and the client's COOKIE option) get the same response, save the ID and
+the age of its TTLs. So the key is the query after its ID without COOKIE options, and the value the response after its ID.
+Nothing is parsed on a hit, and nothing that bears on the answer can be forgotten in the key: flags, case, EDNS version,
+buffer size, DO and every other option are in it by themselves.
+
+A response is aged at most once a second: TTLs go down by the whole seconds between the whole second in which it was stored
+or aged last and the present one, so a client may see a TTL up to a second too small, never one too large. Where the TTLs
+are is found out when a response is aged for the first time.
+
+The cache is bounded in octets. Its ring is in order of insertion, with a second chance for packets used since the hand
+last passed (CLOCK), so that a hit costs one attribute. When anchors, NTAs or local data change, `clear` starts a new epoch.
+
+Limitations: UDP only (an answer over TCP may differ: keepalive, no truncation). The caller must not put what depends on
+anything but the query: client address, listening address, transport.
+"""
+
+import struct
+from collections import deque
+from typing import Final
+
+from wire.edns import COOKIE
+from wire.types import OPT
+
+_TTL: Final = struct.Struct("!I")
+_OPTION: Final = struct.Struct("!HH")
+
+_PACKET_OCTETS: Final = 320
+"""Octets a packet costs beside key and body: objects' heads, slots, places in dictionary and ring (measured by tracemalloc)."""
+_HAND_STEPS: Final = 64
+"""Packets that one insertion passes over at most before it evicts regardless: no insertion takes long."""
+
+
+class Packet:
+    """A response as it can be sent, after its ID.
+
+    Attributes:
+        body: the response after its ID, TTLs as of `second`.
+        second: the whole monotonic second of which the TTLs are.
+        expires: monotonic time from which on it may not be used.
+        rcode: the low four bits, for counters.
+        used: whether it was used since the hand last passed.
+    """
+
+    __slots__ = ("_offsets", "body", "expires", "rcode", "second", "used")
+
+    def __init__(self, body: bytes, second: int, expires: float) -> None:
+        self.body = body
+        self.second = second
+        self.expires = expires
+        self.rcode = body[1] & 0x0F
+        self.used = False
+        self._offsets: tuple[int, ...] | None = None
+
+    def age(self, second: int) -> None:
+        """Let the TTLs be those of monotonic second `second`."""
+        offsets = self._offsets
+        if offsets is None:
+            offsets = self._offsets = ttl_offsets(self.body)
+        elapsed = second - self.second
+        self.second = second
+        if elapsed <= 0 or not offsets:
+            return
+        body = bytearray(self.body)
+        for offset in offsets:
+            ttl = _TTL.unpack_from(body, offset)[0] - elapsed
+            _TTL.pack_into(body, offset, ttl if ttl > 0 else 0)
+        self.body = bytes(body)
+
+
+class PacketCache:
+    """Packets by key, bounded in octets.
+
+    `table` is open to the receive loop, which looks up, checks `expires`, ages and sets `used` without a call. A key is
+    made by `cache_key`.
+    """
+
+    __slots__ = ("_ring", "epoch", "evictions", "limit", "octets", "table")
+
+    def __init__(self, limit_octets: int) -> None:
+        self.table: dict[bytes, Packet] = {}
+        self.limit = limit_octets
+        self.octets = 0
+        self.evictions = 0
+        self.epoch = 0
+        self._ring: deque[bytes] = deque()
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def get(self, key: bytes, mono: float) -> bytes | None:
+        """The response after its ID, aged, if there is one that still holds."""
+        packet = self.table.get(key)
+        if packet is None or packet.expires <= mono:
+            return None
+        second = int(mono)
+        if packet.second != second:
+            packet.age(second)
+        packet.used = True
+        return packet.body
+
+    def put(self, key: bytes, response: bytes, mono: float, expires: float) -> None:
+        """Remember a whole response (its ID is left out) made at `mono` until `expires`."""
+        if expires - mono < 1:
+            return
+        size = _PACKET_OCTETS + len(key) + len(response)
+        if size > self.limit // 8:
+            return
+        old = self.table.get(key)
+        if old is None:
+            self._ring.append(key)
+        else:
+            self.octets -= _PACKET_OCTETS + len(key) + len(old.body) + 2
+        self.table[key] = Packet(response[2:], int(mono), expires)
+        self.octets += size
+        if self.octets > self.limit:
+            self._evict(mono)
+
+    def clear(self) -> None:
+        """Drop everything: a new epoch."""
+        self.table.clear()
+        self._ring.clear()
+        self.octets = 0
+        self.epoch += 1
+
+    def _evict(self, mono: float) -> None:
+        table, ring = self.table, self._ring
+        spared = 0
+        while self.octets > self.limit:
+            key = ring.popleft()
+            packet = table[key]
+            if packet.used and packet.expires > mono and spared < _HAND_STEPS:
+                packet.used = False
+                ring.append(key)
+                spared += 1
+                continue
+            del table[key]
+            self.octets -= _PACKET_OCTETS + len(key) + len(packet.body) + 2
+            self.evictions += 1
+
+
+def cache_key(query: bytes) -> bytes:
+    """The query without its ID and without COOKIE options of a lawful length (RFC 7873 §4: 8 or 16 to 40 octets).
+
+    A query that is not one question and at most an OPT record is its own key: it is never answered from the cache, since
+    nothing is put under such a key.
+    """
+    # QDCOUNT 1, ANCOUNT 0, NSCOUNT 0, ARCOUNT 1: anything else has no options.
+    if query[4:12] != b"\0\1\0\0\0\0\0\1":
+        return query[2:]
+    end = len(query)
+    try:
+        pos = 12
+        while length := query[pos]:
+            if length > 63:
+                return query[2:]
+            pos += length + 1
+        pos += 5  # root label, type, class
+        # OPT (RFC 6891 §6.1.2): root, type, class, TTL, RDLENGTH
+        if query[pos] or query[pos + 1] or query[pos + 2] != OPT:
+            return query[2:]
+        pos += 9
+        if pos + 2 + (query[pos] << 8 | query[pos + 1]) != end:
+            return query[2:]
+        return _without_cookies(query, pos)
+    except (IndexError, struct.error):
+        return query[2:]
+
+
+def _without_cookies(query: bytes, rdlength_at: int) -> bytes:
+    """The key, given where the OPT record's RDLENGTH stands and that the record ends the query."""
+    start = rdlength_at + 2
+    pos, end = start, len(query)
+    kept = b""
+    while pos < end:
+        code, length = _OPTION.unpack_from(query, pos)
+        after = pos + 4 + length
+        if after > end:
+            return query[2:]
+        if code == COOKIE and (length == 8 or 16 <= length <= 40):
+            kept += query[start:pos]
+            start = after
+        pos = after
+    if start == rdlength_at + 2:
+        return query[2:]
+    kept += query[start:]
+    return query[2:rdlength_at] + len(kept).to_bytes(2, "big") + kept
+
+
+def ttl_offsets(body: bytes) -> tuple[int, ...]:
+    """Where the TTL fields stand in a response after its ID. That of OPT is none (RFC 6891 §6.1.3).
+
+    The response is one that we composed: names are sound.
+    """
+    questions, *counts = struct.unpack_from("!4H", body, 2)
+    pos = 10
+    for _ in range(questions):
+        pos = _skip_name(body, pos) + 4
+    offsets = []
+    for _ in range(sum(counts)):
+        pos = _skip_name(body, pos)
+        if body[pos] << 8 | body[pos + 1] != OPT:
+            offsets.append(pos + 4)
+        pos += 10 + (body[pos + 8] << 8 | body[pos + 9])
+    return tuple(offsets)
+
+
+def _skip_name(body: bytes, pos: int) -> int:
+    while length := body[pos]:
+        if length >= 0xC0:
+            return pos + 2
+        pos += length + 1
+    return pos + 1

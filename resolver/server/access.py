@@ -1,0 +1,49 @@
+"""Who is served: address prefixes (RFC 5358: a resolver open to all is a tool for attacks).
+
+Theory: an address is compared with the prefixes once; the result is remembered by the address's text, so that the receive
+loop pays one dictionary look-up. The memory is bounded: when full it starts anew.
+"""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+_REMEMBERED: Final = 20_000
+"""Client addresses remembered with their result: some 3 MB."""
+
+LOOPBACK: Final = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+
+
+class AccessList:
+    """The clients that are served.
+
+    `known`: results so far by address text, open to the receive loop.
+    """
+
+    __slots__ = ("_prefixes", "known")
+
+    def __init__(self, allow: Iterable[IPv4Network | IPv6Network] = LOOPBACK) -> None:
+        self.known: dict[str, bool] = {}
+        # By IP version: host bits below the prefix → network numbers shifted by as much.
+        self._prefixes: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
+        for network in allow:
+            host_bits = network.max_prefixlen - network.prefixlen
+            networks = self._prefixes[network.version].setdefault(host_bits, set())
+            networks.add(int(network.network_address) >> host_bits)
+
+    def allows(self, address: str) -> bool:
+        """Whether the client with this address, as the socket gave it, is served."""
+        allowed = self.known.get(address)
+        if allowed is None:
+            allowed = self._matches(address)
+            if len(self.known) >= _REMEMBERED:
+                self.known.clear()
+            self.known[address] = allowed
+        return allowed
+
+    def _matches(self, address: str) -> bool:
+        client = ip_address(address.partition("%")[0])
+        if isinstance(client, IPv6Address) and client.ipv4_mapped is not None:
+            client = client.ipv4_mapped
+        number = int(client)
+        return any(number >> bits in networks for bits, networks in self._prefixes[client.version].items())

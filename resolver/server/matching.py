@@ -1,0 +1,84 @@
+"""Upstream queries made, and what comes back judged: is it the answer to the question asked? Pure.
+
+Address and port have been checked by then (the socket is connected). What remains (RFC 5452 §9.1): ID, question name in
+the very case in which it was sent, type and class.
+
+Limitations: an error without a question section is taken when ID, address and port match, because servers that do not know
+EDNS answer so (RFC 6891 §7); NOERROR and NXDOMAIN are not.
+"""
+
+from enum import Enum
+from typing import Final
+
+from trust.vocabulary import Ask, Trouble
+from wire import types as t
+from wire.composer import compose_query
+from wire.edns import Edns
+from wire.message import Message
+from wire.reader import FormError, read
+
+_WITHOUT_ANSWER: Final = frozenset((t.NOERROR, t.NXDOMAIN))
+"""RCODEs that carry data or its denial."""
+
+
+class Judgement(Enum):
+    """What became of a packet that gave no message."""
+
+    IGNORE = "not the answer: go on waiting"
+    MALFORMED = Trouble.MALFORMED
+    CASE = Trouble.CASE
+
+
+class Sent:
+    """A query as sent: its octets and what its answer must show.
+
+    `echo`: the question section; `exact`: whether its case must come back.
+    """
+
+    __slots__ = ("echo", "exact", "ident", "wire")
+
+    def __init__(self, ask: Ask, ident: bytes, qname: bytes, payload: int) -> None:
+        flags = (t.RD if ask.recursion_desired else 0) | (t.CD if ask.checking_disabled else 0)
+        edns = Edns(payload, t.DO) if ask.edns else None
+        self.ident = ident
+        self.wire = compose_query(int.from_bytes(ident, "big"), qname, ask.qtype, flags=flags, edns=edns)
+        self.echo = self.wire[12 : 16 + len(qname)]
+        self.exact = ask.randomise_case
+
+
+def judge(sent: Sent, packet: bytes) -> Message | tuple[Judgement, str]:
+    """The answer as a message, or what to do and why.
+
+    A truncated answer is given back as far as it can be read: what matters of it is TC.
+    """
+    if packet[:2] != sent.ident or len(packet) < 12 or not packet[2] & 0xF8 != 0x80:
+        return Judgement.IGNORE, "another ID, or no response to a query"
+    echo = sent.echo
+    echoed = packet[12 : 12 + len(echo)]
+    try:
+        message = read(packet)
+    except FormError as error:
+        cut = error.message
+        if cut is not None and cut.truncated and _same(echo, echoed, sent.exact):
+            cut.answer, cut.authority, cut.additional = [], [], []
+            return cut
+        return Judgement.MALFORMED, str(error)
+    if message.has_question:
+        if echoed == echo:
+            return message
+        # A name is as long in lower case: the octets of type and class follow at the same place.
+        if not _same(echo, echoed, exact=False):
+            return Judgement.IGNORE, "another question"
+        if sent.exact:
+            return Judgement.CASE, "question's case not echoed"
+        return message
+    if message.rcode in _WITHOUT_ANSWER:
+        return Judgement.IGNORE, "no question"
+    return message
+
+
+def _same(echo: bytes, echoed: bytes, exact: bool) -> bool:
+    """Whether the question sections are the same; the last four octets are type and class, which have no case."""
+    if exact or echo == echoed:
+        return echo == echoed
+    return echo[:-4].lower() == echoed[:-4].lower() and echo[-4:] == echoed[-4:]

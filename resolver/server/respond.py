@@ -1,0 +1,180 @@
+"""What a client gets: a Resolution and the client's query → response octets. Pure: no sockets, no clock.
+
+The rules, in the order in which they are applied:
+
+* RD and CD are copied, RA is set (RFC 1035 §4.1.1, RFC 4035 §3.2.2), AA only for locally served names; the question comes
+  back in the client's own case.
+* BOGUS: SERVFAIL without data; with CD=1 the authority's RCODE and data (RFC 4035 §3.2.2, §5.5).
+* AD: only for SECURE, only if the client set AD or DO (RFC 6840 §5.8), never with CD=1.
+* DO=0: no DNSSEC records unless asked for by type (RFC 4035 §3.2.1).
+* A client that sent EDNS gets OPT with DO echoed (RFC 3225 §3), and in it: every Extended DNS Error, most specific first
+  (RFC 8914 §2); NSID when asked (RFC 5001); the idle time-out of TCP when asked (RFC 7828 §3.3).
+* UDP: no more octets than the client takes and max-udp-size allows, 512 without EDNS. What does not fit is left out at RRset
+  boundaries and TC is set (RFC 2181 §9). Before data, EDE texts go, then EDE options; leaving out an option sets TC too
+  (RFC 8914 §3).
+
+Limitations: no padding, which is for encrypted transports (RFC 8467); no cookies yet; no additional section: clients of a
+resolver ask for what they need.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from resolver.resolution import Resolution
+from resolver.server.screen import Refusal
+from trust.vocabulary import Security, Transport
+from wire import types as t
+from wire.composer import Section, compose
+from wire.edns import KEEPALIVE, NSID, Edns, ede
+from wire.limits import MAX_MESSAGE, MAX_UDP, MIN_UDP
+from wire.message import Message
+from wire.rrset import RRset
+
+DNSSEC_TYPES: Final = frozenset((t.RRSIG, t.NSEC, t.NSEC3, t.DNSKEY, t.DS, t.NSEC3PARAM, t.CDS, t.CDNSKEY, t.NXT, t.SIG, t.KEY))
+"""Records that a client without DO sees only when it asks for their type (RFC 3225 §3, RFC 4035 §3.2.1)."""
+
+_COPIED: Final = t.RD | t.CD | t.OPCODE_MASK
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What responses say of this server.
+
+    Attributes:
+        nsid: which instance this is (RFC 5001), octets.
+        max_udp_size: octets of a UDP response at most, whatever the client offers (RFC 9715 §3.1).
+        idle_timeout_s: how long a TCP connection may be idle; None when clients are not told (RFC 7828).
+    """
+
+    nsid: bytes
+    max_udp_size: int = MAX_UDP
+    idle_timeout_s: float | None = None
+
+
+def respond(query: Message, resolution: Resolution, mono: float, transport: Transport, identity: Identity) -> bytes:
+    """The response to `query`, TTLs as of monotonic time `mono`."""
+    checking_disabled = query.flags & t.CD
+    edns = query.edns
+    dnssec_ok = edns is not None and edns.dnssec_ok
+    security = resolution.security
+    rcode = resolution.rcode
+    if checking_disabled and (security is Security.BOGUS or (security is Security.INDETERMINATE and resolution.answer)):
+        # RFC 4035 §5.5: a client that checks for itself gets what could not be validated here.
+        rcode = resolution.bogus_rcode
+    flags = t.QR | t.RA | (query.flags & _COPIED) | (rcode & t.RCODE_MASK)
+    if resolution.authoritative:
+        flags |= t.AA
+    answer: list[tuple[RRset, int]] = []
+    authority: list[tuple[RRset, int]] = []
+    if rcode != t.SERVFAIL and rcode != t.REFUSED:
+        # RFC 6840 §5.7, §5.8: AD=1 in a query is a request for AD in the response.
+        if security is Security.SECURE and not checking_disabled and (dnssec_ok or query.flags & t.AD):
+            flags |= t.AD
+        answer = _aged(resolution.answer, mono)
+        authority = _aged(resolution.authority, mono)
+        if not dnssec_ok:
+            qtype = query.qtype
+            if qtype != t.ANY:
+                answer = [pair for pair in answer if pair[0].rtype == qtype or pair[0].rtype not in DNSSEC_TYPES]
+            authority = [pair for pair in authority if pair[0].rtype not in DNSSEC_TYPES]
+    signatures = dnssec_ok or query.qtype == t.RRSIG
+    return _compose(query, flags, rcode, answer, authority, resolution.errors, transport, identity, signatures)
+
+
+def refuse(query: Message, refusal: Refusal, transport: Transport, identity: Identity) -> bytes:
+    """The response to a query that is not resolved: an RCODE and why."""
+    flags = t.QR | (query.flags & _COPIED) | (refusal.rcode & t.RCODE_MASK)
+    if query.opcode == t.QUERY:
+        flags |= t.RA
+    return _compose(query, flags, refusal.rcode, (), (), list(refusal.errors), transport, identity, False)
+
+
+def say_who(query: Message, transport: Transport, identity: Identity) -> bytes:
+    """The response to `id.server` and `hostname.bind` (class CH, TXT): the NSID (RFC 4892 §2)."""
+    text = identity.nsid[:255]
+    rrset = RRset(query.qname, t.TXT, 0, [bytes((len(text),)) + text], rclass=t.CH)
+    flags = t.QR | t.AA | (query.flags & _COPIED)
+    return _compose(query, flags, t.NOERROR, [(rrset, 0)], (), [], transport, identity, False)
+
+
+def truncated(response: bytes) -> bytes:
+    """The same response without its records and with TC: what is sent when the system finds the whole too long.
+
+    The response is one that we composed: its question's name is not compressed.
+    """
+    pos = 12
+    if response[5]:
+        while length := response[pos]:
+            pos += length + 1
+        pos += 5
+    return response[:2] + bytes((response[2] | t.TC >> 8,)) + response[3:6] + bytes(6) + response[12:pos]
+
+
+def _aged(pairs: list[tuple[RRset, float]], mono: float) -> list[tuple[RRset, int]]:
+    """RRsets with the TTL left, to the nearest second: what has just been fetched has its whole TTL."""
+    return [(rrset, max(int(expires - mono + 0.5), 0)) for rrset, expires in pairs]
+
+
+def _compose(
+    query: Message,
+    flags: int,
+    rcode: int,
+    answer: Section,
+    authority: Section,
+    errors: list[tuple[int, str]],
+    transport: Transport,
+    identity: Identity,
+    signatures: bool,
+) -> bytes:
+    asked = query.edns
+    question = (query.qname_raw, query.qtype, query.qclass) if query.has_question else None
+    if asked is None:
+        size = MAX_MESSAGE if transport is Transport.TCP else MIN_UDP
+        return compose(query.id, flags, question, answer, authority, max_size=size, signatures=signatures)
+    if transport is Transport.TCP:
+        size = MAX_MESSAGE
+    else:
+        # RFC 6891 §6.2.3: values below 512 are 512.
+        size = min(max(asked.payload, MIN_UDP), identity.max_udp_size)
+    options = _options(asked, transport, identity)
+    response = b""
+    for told in _ever_shorter(errors):
+        edns = Edns(identity.max_udp_size, asked.flags & t.DO, options + told, extended_rcode=rcode >> 4)
+        response = compose(
+            query.id, flags, question, answer, authority, edns=edns, max_size=size, signatures=signatures
+        )
+        if len(response) <= size and not response[2] & t.TC >> 8:
+            return response
+        if told is _NOTHING:
+            break
+    # RFC 8914 §3: an option that had to be left out sets TC, as truncated data does.
+    return response[:2] + bytes((response[2] | t.TC >> 8,)) + response[3:]
+
+
+def _options(asked: Edns, transport: Transport, identity: Identity) -> list[tuple[int, bytes]]:
+    """Options besides EDE, each only on demand."""
+    if not asked.options:
+        return []
+    options: list[tuple[int, bytes]] = []
+    codes = {code for code, _ in asked.options}
+    if NSID in codes:
+        options.append((NSID, identity.nsid))
+    if KEEPALIVE in codes and transport is Transport.TCP and identity.idle_timeout_s is not None:
+        # RFC 7828 §3.1: units of 100 milliseconds, 16 bits. Over UDP the option is ignored (§3.2.1).
+        options.append((KEEPALIVE, min(int(identity.idle_timeout_s * 10), 0xFFFF).to_bytes(2, "big")))
+    return options
+
+
+_NOTHING: Final[list[tuple[int, bytes]]] = []
+
+
+def _ever_shorter(errors: list[tuple[int, str]]) -> Iterator[list[tuple[int, bytes]]]:
+    """EDE options, from all that there is to say to nothing: the most specific text stays longest."""
+    if errors:
+        yield [ede(code, text) for code, text in errors]
+        (code, text), *rest = errors
+        if rest:
+            yield [ede(code, text), *(ede(code) for code, _ in rest)]
+        yield [ede(code) for code, _ in errors]
+    yield _NOTHING
