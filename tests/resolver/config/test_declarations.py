@@ -180,8 +180,8 @@ def test_the_options_that_are_in_effect_are_read_by_the_daemon() -> None:
     """What no code that sees the configuration ever reads must say so (Effect.LATER)."""
     files = [*ROOT.glob("resolver/server/**/*.py"), *ROOT.glob("resolver/daemon*"), *ROOT.glob("resolver/daemon/**/*.py")]
     sources = [file for file in files if file.suffix == ".py"]
-    if not any("daemon" in str(file.relative_to(ROOT)) for file in sources):
-        pytest.skip("there is no resolver.daemon yet")
+    if not any("daemon" in str(file.relative_to(ROOT)) and "def run(" in file.read_text("utf-8") for file in sources):
+        pytest.skip("there is no resolver.daemon.run yet")
     names = {
         node.attr
         for file in sources
