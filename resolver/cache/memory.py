@@ -49,7 +49,7 @@ class ZoneTrusts(MutableMapping[Name, ZoneTrust]):
     def __len__(self) -> int:
         return len(self._zones)
 
-    def get(self, zone: Name, default: ZoneTrust | None = None) -> ZoneTrust | None:  # type: ignore[override]
+    def get(self, zone: Name, default: ZoneTrust | None = None) -> ZoneTrust | None:
         """The zone's trust; the base class would raise and catch KeyError on every miss."""
         return self._zones.get(zone, default)
 

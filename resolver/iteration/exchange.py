@@ -28,7 +28,7 @@ CLOSE: Final = 1.2
 """Servers within this factor of the best are taken as equal, and share the load."""
 
 
-class OverLimit(Exception):
+class LimitReachedError(Exception):
     """A limit or the deadline ended the resolution; the message names it."""
 
 
@@ -54,7 +54,7 @@ class Exchange:
         """Ask until one server gives a useful answer; None when none does (the findings say why).
 
         Raises:
-            OverLimit: a budget or the deadline is used up.
+            LimitReachedError: a budget or the deadline is used up.
         """
         question = Question(qname, qtype)
         for _ in range(MAX_ATTEMPTS):
@@ -154,12 +154,11 @@ class Exchange:
 
     def _addresses_from(self, reply: Reply, question: Question) -> list[Address]:
         if reply.trouble is Trouble.LIMIT:
-            raise OverLimit(reply.text)
+            raise LimitReachedError(reply.text)
         if reply.outcome is not None and reply.outcome.steps:
             step = reply.outcome.steps[-1]
             if step.kind is Kind.ANSWER and step.rtype == question.rtype:
-                found = _addresses_in(step.rrsets[0].rdatas, self.view.memory.settings.port)
-                return found
+                return _addresses_in(step.rrsets[0].rdatas, self.view.memory.settings.port)
             what = f"has no address ({step.kind.value})"
         elif reply.trouble is Trouble.CYCLE:
             what = "address lookup waits for itself"
@@ -236,7 +235,7 @@ class Exchange:
     def _trouble(self, address: Address, ns_name: Name, question: Question, server: Server, reply: Reply) -> None:
         trouble = reply.trouble
         if trouble is Trouble.LIMIT or trouble is None:
-            raise OverLimit(reply.text)
+            raise LimitReachedError(reply.text)
         network = trouble in (Trouble.TIMEOUT, Trouble.UNREACHABLE)
         if network:
             server.silent(self.view.now.mono)

@@ -12,7 +12,7 @@ RFC 1034 §5.3.3, RFC 9156, RFC 9609, RFC 4035 §4.2 (DS at the parent).
 from resolver.cache.answers import Rank
 from resolver.cache.memory import View
 from resolver.iteration.addresses import AddressFilter
-from resolver.iteration.exchange import Exchange, OverLimit
+from resolver.iteration.exchange import Exchange, LimitReachedError
 from resolver.iteration.minimise import next_name
 from resolver.iteration.response import Reading, Shape, servers_of
 from resolver.settings import Minimise
@@ -35,7 +35,7 @@ def iterate(
     findings: list[Finding] = []
     try:
         steps = yield from _walk(question, view, address_filter, avoid, findings)
-    except OverLimit as limit:
+    except LimitReachedError as limit:
         return Outcome(question, [], Reason.LIMIT, findings, f"limit {limit} reached")
     if steps is None:
         return Outcome(question, [], failure_of(findings), findings)
@@ -109,7 +109,7 @@ def _walk(
         else:
             view.memory.store(first, view.now.mono, None, Rank.REFERRED)
             known = sent
-    raise OverLimit(REFERRALS.label)
+    raise LimitReachedError(REFERRALS.label)
 
 
 def _skip_known(qname: Name, known: Name, view: View) -> Name:

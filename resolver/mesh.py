@@ -1,0 +1,307 @@
+"""The mesh: every resolution in flight, and what waits for what. Pure: packets, timers and clients are the driver's.
+
+Theory: a task runs one generator (`resolve` for clients, `fetch` for sub-resolutions). It waits for at most one thing: a
+packet (`Ask`) or another task (`Need`). Equal questions share one task, so a crowd of clients costs one resolution. Since a
+task waits for at most one other, "who waits for whom" is a chain: following it tells whether a new wait would close a
+circle, in which case the wait is refused with Trouble.CYCLE instead.
+
+Budgets belong to the client query that started the work and are handed down to the sub-resolutions it starts: packets,
+sub-resolutions, signature verifications, NSEC3 hashes, and one deadline. A refused Ask or Need is answered at once with
+Trouble.LIMIT and the limit's name, so the generators end by themselves, in order, with what they know.
+
+DESIGN §1 and §4; CVE-2020-8616 (NXNSAttack), TsuNAME, iDNS.
+"""
+
+import heapq
+from collections import deque
+from typing import TypeAlias
+
+from resolver.cache.memory import Memory, View
+from resolver.iteration.addresses import AddressFilter
+from resolver.resolution import Resolution
+from resolver.resolve.fetch import fetch, recall
+from resolver.resolve.resolve import resolve
+from resolver.settings import Dice, Settings
+from trust.anchors import TrustPoints
+from trust.policy import Budget, Policy
+from trust.vocabulary import Address, Ask, Need, Now, Outcome, Question, Reply, Steps, Trouble
+from wire.limits import DEPTH, PACKETS, RESOLUTION_SECONDS, SUBQUERIES, Limit
+
+
+class Send:
+    """Put this packet on the wire, and call `Mesh.reply(ask_id, …)` once with what became of it."""
+
+    __slots__ = ("ask", "ask_id")
+
+    def __init__(self, ask_id: int, ask: Ask) -> None:
+        self.ask_id = ask_id
+        self.ask = ask
+
+
+class Forget:
+    """Nobody waits for this packet's answer any more."""
+
+    __slots__ = ("ask_id",)
+
+    def __init__(self, ask_id: int) -> None:
+        self.ask_id = ask_id
+
+
+class Finish:
+    """The question submitted under `token` is answered."""
+
+    __slots__ = ("resolution", "token")
+
+    def __init__(self, token: object, resolution: Resolution) -> None:
+        self.token = token
+        self.resolution = resolution
+
+
+Action: TypeAlias = Send | Forget | Finish
+
+
+class Quota:
+    """What one client query may still cause. Shared by all the work it starts."""
+
+    __slots__ = ("budget", "deadline", "hits", "packets", "subqueries")
+
+    def __init__(self, deadline: float) -> None:
+        self.packets = PACKETS.value
+        self.subqueries = SUBQUERIES.value
+        self.deadline = deadline
+        self.budget = Budget()
+        self.hits: list[Limit] = []
+
+
+Key: TypeAlias = tuple[Question, str]
+"""What a task is about: question and mode ("check", "nocheck" for clients, "fetch" for sub-resolutions)."""
+
+
+class Task:
+    """One resolution in flight."""
+
+    __slots__ = ("ask_id", "clients", "depth", "done", "generator", "key", "parents", "quota", "view", "waits_for")
+
+    def __init__(
+        self, key: Key | None, generator: Steps[Resolution] | Steps[Outcome], view: View, quota: Quota, depth: int
+    ) -> None:
+        self.key = key
+        self.generator = generator
+        self.view = view
+        self.quota = quota
+        self.depth = depth
+        self.clients: list[object] = []
+        self.parents: list[Task] = []
+        self.waits_for: Task | None = None
+        self.ask_id = 0
+        self.done = False
+
+
+class Mesh:
+    """All resolutions of one worker. Every method returns what the driver is to do, in order."""
+
+    def __init__(self, settings: Settings, points: TrustPoints, policy: Policy, dice: Dice) -> None:
+        self.memory = Memory(settings, points, policy, dice)
+        self.filter = AddressFilter(settings)
+        self.limit_hits: dict[str, int] = {}
+        self._tasks: dict[Key, Task] = {}
+        self._asks: dict[int, Task] = {}
+        self._deadlines: list[tuple[float, int, Task]] = []
+        self._serial = 0
+        self._ready: deque[tuple[Task, Reply | None]] = deque()
+        self._actions: list[Action] = []
+
+    # --- the driver's side ---------------------------------------------------------------------------------------
+
+    @property
+    def epoch(self) -> int:
+        """Changes whenever whole responses kept outside must be dropped."""
+        return self.memory.epoch
+
+    @property
+    def inflight(self) -> int:
+        """Resolutions in progress."""
+        return len(self._tasks)
+
+    def submit(self, token: object, question: Question, now: Now, *, checking_disabled: bool = False) -> list[Action]:
+        """Resolve for a client; Finish(token, …) comes now or with a later call."""
+        key = (question, "nocheck" if checking_disabled else "check")
+        task = self._tasks.get(key)
+        if task is None:
+            quota = Quota(now.mono + RESOLUTION_SECONDS.value)
+            view = View(self.memory, quota.budget, now)
+            generator = resolve(question, view, self.filter, checking_disabled=checking_disabled)
+            task = self._start(key, generator, view, quota, 0)
+            self._ready.append((task, None))
+        task.clients.append(token)
+        return self._run()
+
+    def reply(self, ask_id: int, reply: Reply) -> list[Action]:
+        """Hand in what became of a packet; late or repeated calls are ignored."""
+        task = self._asks.pop(ask_id, None)
+        if task is not None:
+            task.ask_id = 0
+            self._ready.append((task, reply))
+        return self._run()
+
+    def expire(self, now: Now) -> list[Action]:
+        """End what is over its deadline."""
+        while self._deadlines and self._deadlines[0][0] <= now.mono:
+            _, _, task = heapq.heappop(self._deadlines)
+            if not task.done:
+                self._stop_waiting(task)
+                self._hit(RESOLUTION_SECONDS, task.quota)
+                self._ready.append((task, Reply(now, trouble=Trouble.LIMIT, text=_limit_text(RESOLUTION_SECONDS))))
+        return self._run()
+
+    def next_deadline(self) -> float | None:
+        """When `expire` is to be called next, in monotonic seconds."""
+        while self._deadlines and self._deadlines[0][2].done:
+            heapq.heappop(self._deadlines)
+        return self._deadlines[0][0] if self._deadlines else None
+
+    def set_trust(self, points: TrustPoints) -> None:
+        """Put new trust anchors and NTAs in force: verdicts of the old generation count no more."""
+        self.memory.set_trust(points)
+
+    def flush(self) -> None:
+        """Forget everything learnt."""
+        self.memory.flush()
+
+    # --- running tasks -------------------------------------------------------------------------------------------
+
+    def _start(
+        self, key: Key | None, generator: Steps[Resolution] | Steps[Outcome], view: View, quota: Quota, depth: int
+    ) -> Task:
+        task = Task(key, generator, view, quota, depth)
+        if key is not None:
+            self._tasks[key] = task
+        if depth == 0:
+            self._serial += 1
+            heapq.heappush(self._deadlines, (quota.deadline, self._serial, task))
+        return task
+
+    def _run(self) -> list[Action]:
+        """Advance every task that has a reply, until all wait; returns the actions that came up."""
+        ready = self._ready
+        while ready:
+            task, reply = ready.popleft()
+            if task.done:
+                continue
+            try:
+                if reply is None:
+                    effect = next(task.generator)
+                else:
+                    task.view.now = reply.now
+                    effect = task.generator.send(reply)
+            except StopIteration as stop:
+                self._finish(task, stop.value)
+                continue
+            if isinstance(effect, Ask):
+                self._ask(task, effect)
+            else:
+                self._need(task, effect)
+        actions, self._actions = self._actions, []
+        return actions
+
+    def _ask(self, task: Task, ask: Ask) -> None:
+        quota = task.quota
+        now = task.view.now
+        if quota.packets <= 0:
+            self._refuse(task, PACKETS)
+            return
+        left = quota.deadline - now.mono
+        if left <= 0:
+            self._refuse(task, RESOLUTION_SECONDS)
+            return
+        quota.packets -= 1
+        ask.timeout_s = min(ask.timeout_s, left)
+        self._serial += 1
+        self._asks[self._serial] = task
+        task.ask_id = self._serial
+        self._actions.append(Send(self._serial, ask))
+
+    def _need(self, task: Task, need: Need) -> None:
+        if not need.avoid:
+            known = recall(need.question, task.view)
+            if known is not None:
+                self._ready.append((task, Reply(task.view.now, outcome=known)))
+                return
+            other = self._tasks.get((need.question, "fetch"))
+            if other is not None:
+                self._join(task, other)
+                return
+        quota = task.quota
+        if quota.subqueries <= 0:
+            self._refuse(task, SUBQUERIES)
+        elif task.depth >= DEPTH.value:
+            self._refuse(task, DEPTH)
+        else:
+            quota.subqueries -= 1
+            self._spawn(task, need.question, need.avoid)
+
+    def _spawn(self, task: Task, question: Question, avoid: frozenset[Address]) -> None:
+        """Start a sub-resolution on the account of `task`."""
+        view = View(self.memory, task.quota.budget, task.view.now)
+        generator = fetch(question, view, self.filter, avoid)
+        key = None if avoid else (question, "fetch")
+        child = self._start(key, generator, view, task.quota, task.depth + 1)
+        child.parents.append(task)
+        task.waits_for = child
+        self._ready.append((child, None))
+
+    def _join(self, task: Task, other: Task) -> None:
+        """Wait for a sub-resolution already in flight, unless it waits, directly or not, for `task`."""
+        step: Task | None = other
+        while step is not None:
+            if step is task:
+                self._ready.append((task, Reply(task.view.now, trouble=Trouble.CYCLE)))
+                return
+            step = step.waits_for
+        other.parents.append(task)
+        task.waits_for = other
+
+    def _refuse(self, task: Task, limit: Limit) -> None:
+        self._hit(limit, task.quota)
+        self._ready.append((task, Reply(task.view.now, trouble=Trouble.LIMIT, text=_limit_text(limit))))
+
+    def _hit(self, limit: Limit, quota: Quota) -> None:
+        if limit not in quota.hits:
+            quota.hits.append(limit)
+            self.limit_hits[limit.label] = self.limit_hits.get(limit.label, 0) + 1
+
+    def _finish(self, task: Task, result: Resolution | Outcome) -> None:
+        """A task is through: tell its clients and wake the tasks that waited for it."""
+        task.done = True
+        if task.key is not None and self._tasks.get(task.key) is task:
+            del self._tasks[task.key]
+        for token in task.clients:
+            assert isinstance(result, Resolution)
+            self._actions.append(Finish(token, result))
+        for parent in task.parents:
+            if parent.waits_for is task:
+                parent.waits_for = None
+                assert isinstance(result, Outcome)
+                self._ready.append((parent, Reply(task.view.now, outcome=result)))
+
+    def _stop_waiting(self, task: Task) -> None:
+        """Detach a task from what it waits for; work that nobody else waits for is dropped with it."""
+        if task.ask_id:
+            self._asks.pop(task.ask_id, None)
+            self._actions.append(Forget(task.ask_id))
+            task.ask_id = 0
+        other = task.waits_for
+        if other is None:
+            return
+        task.waits_for = None
+        other.parents.remove(task)
+        if not other.parents and not other.clients:
+            self._stop_waiting(other)
+            other.done = True
+            other.generator.close()
+            if other.key is not None and self._tasks.get(other.key) is other:
+                del self._tasks[other.key]
+
+
+def _limit_text(limit: Limit) -> str:
+    return f"{limit.label} of {limit.value}"

@@ -1,0 +1,75 @@
+"""Reasons and findings → Extended DNS Errors: (INFO-CODE, text), most specific first (RFC 8914, DESIGN §4).
+
+Texts are short ASCII: an operator reads them in `dig`.
+"""
+
+from collections.abc import Iterable
+
+from trust.reason import Reason
+from trust.vocabulary import Finding, Verdict
+from wire.limits import MAX_EDE_TEXT
+from wire.text import name_to_text, type_to_text
+
+Error = tuple[int, str]
+
+OTHER = 0
+NO_REACHABLE_AUTHORITY = 22
+NETWORK_ERROR = 23
+CACHED_ERROR = 13
+
+
+def errors_of_verdict(verdict: Verdict, *, nta: bool) -> list[Error]:
+    """What a verdict says to the client; nothing for SECURE. `nta`: whether EDE 33 is wanted."""
+    out: list[Error] = []
+    if verdict.reason.ede is not None and (nta or verdict.reason is not Reason.NTA):
+        out.append((verdict.reason.ede, verdict.text))
+    for note in verdict.notes:
+        if note.reason.ede is not None:
+            out.append((note.reason.ede, note.text))
+    return merge(out)
+
+
+def errors_of_failure(reason: Reason, text: str, findings: list[Finding]) -> list[Error]:
+    """What a failed resolution says to the client."""
+    servers = describe(findings)
+    out: list[Error] = []
+    if reason in (Reason.NO_AUTHORITY, Reason.CYCLE, Reason.NETWORK, Reason.CHAIN_UNREACHABLE):
+        out.append((NO_REACHABLE_AUTHORITY, text or servers or "no usable name server address"))
+    elif reason.ede is not None:
+        out.append((reason.ede, text or servers))
+        if servers and reason.ede != NO_REACHABLE_AUTHORITY:
+            out.append((NO_REACHABLE_AUTHORITY, servers))
+    network = [finding for finding in findings if finding.network]
+    if network:
+        out.append((NETWORK_ERROR, describe(network)))
+    return merge(out)
+
+
+def describe(findings: list[Finding]) -> str:
+    """Each server tried and what it did last, as many as fit into one EDE text."""
+    last: dict[tuple[str, bytes], Finding] = {}
+    for finding in findings:
+        last[finding.server.ip if finding.server else "", finding.ns_name or b""] = finding
+    out = ""
+    for count, finding in enumerate(last.values()):
+        piece = f"{'; ' if out else ''}{_describe(finding)}"
+        if len(out) + len(piece) > MAX_EDE_TEXT - 16:
+            return f"{out}; and {len(last) - count} more"
+        out += piece
+    return out
+
+
+def _describe(finding: Finding) -> str:
+    name, rtype = finding.question
+    about = f"{name_to_text(name)}/{type_to_text(rtype)}"
+    if finding.server is None:
+        return f"name server {name_to_text(finding.ns_name or name)}: {finding.what}"
+    return f"{finding.server.ip} {finding.what} for {about}"
+
+
+def merge(errors: Iterable[Error]) -> list[Error]:
+    """One entry for each code, in order; the first text of a code stands unless it is empty."""
+    out: dict[int, str] = {}
+    for code, text in errors:
+        out[code] = out.get(code) or text
+    return list(out.items())

@@ -1,0 +1,161 @@
+"""One owner name of an alias chain: from cache or authorities, judged, and stored with its verdict.
+
+A bogus link is not taken as final while other servers may have better data: those that gave it are avoided and the
+question is asked again, within RETRIES. A signature by a key that the cached DNSKEY RRset does not hold is first tried with
+a fresh one, since a key may have been rolled meanwhile (RFC 6781 §4.1.1.1).
+"""
+
+from typing import Final
+
+from resolver.cache.answers import Entry, Rank
+from resolver.cache.memory import View
+from resolver.iteration.addresses import AddressFilter
+from resolver.iteration.iterate import iterate
+from resolver.resolve.fetch import lookup, remember_failure
+from trust.reason import Reason
+from trust.validate import Validated, validate
+from trust.vocabulary import Address, Outcome, Question, Security, Step, Steps
+from wire import types as t
+from wire.limits import BOGUS_TTL, FAILURE_TTL
+
+RETRIES: Final = 2
+"""Times other servers are asked for data that turned out bogus."""
+
+_OWN_FAULT: Final = frozenset(
+    (
+        Reason.SIGNATURE_INVALID,
+        Reason.SIGNATURE_EXPIRED,
+        Reason.SIGNATURE_NOT_YET_VALID,
+        Reason.SIGNATURE_EXPIRED_BEFORE_VALID,
+        Reason.SIGNING_KEY_MISSING,
+        Reason.RRSIG_MISSING,
+        Reason.RRSIG_MALFORMED,
+        Reason.DENIAL_MISSING,
+        Reason.DENIAL_WRONG,
+        Reason.BOGUS,
+    )
+)
+"""Reasons that lie in the answer itself, so that another server's answer may be good."""
+
+
+class Link:
+    """One judged step. `expires`: monotonic seconds; `validated` is None when checking was disabled; `from_cache`: whether
+    the verdict itself was remembered.
+    """
+
+    __slots__ = ("expires", "from_cache", "step", "validated")
+
+    def __init__(self, step: Step, validated: Validated | None, expires: float, *, from_cache: bool = False) -> None:
+        self.step = step
+        self.validated = validated
+        self.expires = expires
+        self.from_cache = from_cache
+
+
+def find_links(
+    question: Question, view: View, address_filter: AddressFilter, *, checking_disabled: bool
+) -> Steps[list[Link] | Outcome]:
+    """The link for `question`, with those after it that came in the same answer; an Outcome without steps on failure."""
+    known = lookup(question, view)
+    if known is not None:
+        step, entry = known
+        return [(yield from _from_cache(step, entry, view, address_filter, checking_disabled))]
+    outcome = yield from iterate(question, view, address_filter)
+    if not outcome.steps:
+        remember_failure(outcome, view)
+        return outcome
+    view.memory.failures.forget(question)
+    links: list[Link] = []
+    for step in outcome.steps:
+        link = yield from _judge_and_store(step, view, address_filter, checking_disabled)
+        links.append(link)
+        if link.validated is not None and link.validated.verdict.security is Security.BOGUS:
+            break
+        if link.step.target != step.target or link.step.kind is not step.kind:
+            break  # a retry gave something else: the links after it belonged to the old answer
+    return links
+
+
+def _from_cache(
+    step: Step, entry: Entry, view: View, address_filter: AddressFilter, checking_disabled: bool
+) -> Steps[Link]:
+    generation = view.points.generation
+    validated = entry.verdict(generation)
+    if validated is not None or checking_disabled:
+        return Link(step, validated, entry.expires, from_cache=True)
+    # Cached while nobody had asked for a verdict, or under other anchors.
+    if entry.step is step or entry.step.name == step.name:
+        return (yield from _judge_and_store(step, view, address_filter, checking_disabled, entry))
+    validated = yield from validate(step, view, view.now)
+    return Link(step, validated, entry.expires)
+
+
+def _judge_and_store(
+    step: Step, view: View, address_filter: AddressFilter, checking_disabled: bool, entry: Entry | None = None
+) -> Steps[Link]:
+    """Validate a step, with retries, and remember it with its verdict."""
+    if checking_disabled:
+        stored = view.memory.store(step, view.now.mono, None)
+        return Link(step, None, _expiry(stored, step, view))
+    validated = yield from validate(step, view, view.now)
+    if _is_bogus(validated) and validated.verdict.reason in _OWN_FAULT:
+        step, validated = yield from _retry(step, validated, view, address_filter)
+        entry = None
+    if entry is not None:
+        entry.validated = validated
+        entry.generation = view.points.generation
+        if validated.ttl_cap_s is not None:
+            entry.expires = min(entry.expires, view.now.mono + validated.ttl_cap_s)
+        return Link(step, validated, entry.expires)
+    if _is_bogus(validated):
+        return _store_bogus(step, validated, view)
+    stored = view.memory.store(step, view.now.mono, validated)
+    return Link(step, validated, _expiry(stored, step, view))
+
+
+def _retry(step: Step, validated: Validated, view: View, address_filter: AddressFilter) -> Steps[tuple[Step, Validated]]:
+    """Ask other servers for what proved bogus; gives back the best there is."""
+    if validated.verdict.reason is Reason.SIGNING_KEY_MISSING and validated.zone is not None:
+        zone = validated.zone.zone
+        view.zones.pop(zone, None)
+        view.memory.answers.forget(zone, t.DNSKEY)
+        validated = yield from validate(step, view, view.now)
+        if not _is_bogus(validated):
+            return step, validated
+    if step.server is None:
+        return step, validated
+    avoid: set[Address] = {step.server}
+    for _ in range(RETRIES):
+        outcome = yield from iterate(Question(step.name, step.rtype), view, address_filter, frozenset(avoid))
+        if not outcome.steps:
+            break
+        again = outcome.steps[0]
+        verdict = yield from validate(again, view, view.now)
+        if not _is_bogus(verdict):
+            return again, verdict
+        if again.server is None or again.server in avoid:
+            break
+        avoid.add(again.server)
+    return step, validated
+
+
+def _store_bogus(step: Step, validated: Validated, view: View) -> Link:
+    """RFC 4035 §4.7, RFC 9520 §2.4: remember for a short while that it is bogus; clients with CD get the data."""
+    mono = view.now.mono
+    short = FAILURE_TTL if validated.verdict.reason is Reason.CHAIN_UNREACHABLE else BOGUS_TTL
+    life = min(max(view.memory.ttl_of(step), FAILURE_TTL), short)
+    generation = view.points.generation
+    entry = view.memory.answers.put(step, Rank.AUTHORITATIVE, mono, life, generation)
+    if entry.step is step:
+        entry.validated = validated
+        entry.generation = generation
+    return Link(step, validated, mono + life)
+
+
+def _expiry(entry: Entry, step: Step, view: View) -> float:
+    """When this very data runs out: an older, better entry may have stayed in its place."""
+    return entry.expires if entry.step is step else view.now.mono + view.memory.ttl_of(step)
+
+
+def _is_bogus(validated: Validated) -> bool:
+    return validated.verdict.security is Security.BOGUS

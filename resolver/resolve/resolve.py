@@ -1,0 +1,174 @@
+"""One question → one Resolution.
+
+The chain of aliases is followed link by link; each link is found (`links`), judged by the validator, and added. The answer
+is as secure as its weakest link, and the first bogus link ends it (RFC 4035 §4.3, §5). With checking disabled the validator
+is not asked at all, and nothing is ever called secure.
+
+RFC 1034 §3.6.2 and §5.3, RFC 2308 §2, RFC 4035 §3.2, RFC 6672 §3.1 (synthesised CNAME), RFC 8914, RFC 9520.
+"""
+
+from resolver.cache.failures import Failure
+from resolver.cache.memory import View
+from resolver.iteration.addresses import AddressFilter
+from resolver.resolution import Resolution
+from resolver.resolve.errors import CACHED_ERROR, Error, errors_of_failure, errors_of_verdict, merge
+from resolver.resolve.links import Link, find_links
+from resolver.resolve.local import LocalAnswer, local_answer
+from trust.reason import Reason
+from trust.validate import Validated
+from trust.vocabulary import Finding, Kind, Outcome, Question, Security, Step, Steps
+from wire import types as t
+from wire.limits import CHAIN, FAILURE_TTL
+from wire.name import Name
+from wire.rrset import RRset
+
+_DENIAL_TYPES = frozenset((t.NSEC, t.NSEC3))
+
+
+def resolve(
+    question: Question, view: View, address_filter: AddressFilter, *, checking_disabled: bool = False
+) -> Steps[Resolution]:
+    """Answer a client's question. Never raises; failures are Resolutions with SERVFAIL."""
+    answer = _Answer(question)
+    name = question.name
+    visited: set[Name] = set()
+    while name not in visited:
+        if len(visited) > CHAIN.value:
+            return answer.failed(Reason.LIMIT, f"limit {CHAIN.label} of {CHAIN.value} reached", view)
+        visited.add(name)
+        local = local_answer(name, question.rtype, view.memory.settings)
+        if local is not None:
+            return answer.add_local(local, view)
+        asked = Question(name, question.rtype)
+        failure = view.memory.failures.get(asked, view.now.mono)
+        if failure is not None:
+            return answer.failed_before(failure)
+        found = yield from find_links(asked, view, address_filter, checking_disabled=checking_disabled)
+        if isinstance(found, Outcome):
+            return answer.failed(found.failure or Reason.NO_AUTHORITY, found.text, view, found)
+        target: Name | None = None
+        for link in found:
+            visited.add(link.step.name)
+            target = answer.add(link, view)
+            if answer.is_bogus:
+                return answer.bogus(link)
+        if target is None:
+            return answer.done()
+        name = target
+    return answer.failed(Reason.ALIAS_LOOP, "alias chain leads back to itself", view)
+
+
+class _Answer:
+    """The answer as it grows."""
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self.answer: list[tuple[RRset, float]] = []
+        self.authority: list[tuple[RRset, float]] = []
+        self.steps: list[tuple[Step, Validated | None]] = []
+        self.security = Security.SECURE
+        self.reason = Reason.VALID
+        self.errors: list[Error] = []
+        self.expires = float("inf")
+        self.rcode = t.NOERROR
+
+    @property
+    def is_bogus(self) -> bool:
+        return self.security is Security.BOGUS
+
+    def add(self, link: Link, view: View) -> Name | None:
+        """Add a link; returns the target to go on with, None at the end of the chain."""
+        step, expires = link.step, link.expires
+        self.steps.append((step, link.validated))
+        self.expires = min(self.expires, expires)
+        self._weigh(link, view)
+        for rrset in step.rrsets:
+            self.answer.append((rrset, expires))
+        if step.kind is Kind.NXDOMAIN or step.kind is Kind.NODATA:
+            self.authority += [(rrset, expires) for rrset in step.authority]
+            if step.kind is Kind.NXDOMAIN:
+                self.rcode = t.NXDOMAIN
+            return None
+        # What denies the name's own existence goes with an answer that a wildcard gave (RFC 4035 §3.1.3.3).
+        self.authority += [(rrset, expires) for rrset in step.authority if rrset.rtype in _DENIAL_TYPES]
+        if step.kind is Kind.DNAME:
+            if step.target is None:
+                self.rcode = t.YXDOMAIN  # RFC 6672 §2.2: the substitution grew over 255 octets
+                return None
+            self.answer.append((RRset(step.name, t.CNAME, step.rrsets[0].ttl, [step.target]), expires))
+        return step.target
+
+    def _weigh(self, link: Link, view: View) -> None:
+        """The whole is as secure as its weakest link."""
+        if link.validated is None:
+            self.security = Security.INDETERMINATE
+            return
+        verdict = link.validated.verdict
+        if verdict.security is Security.BOGUS:
+            self.security, self.reason = Security.BOGUS, verdict.reason
+            self.errors = merge(errors_of_verdict(verdict, nta=view.memory.settings.nta_extended_error))
+            if link.from_cache:
+                self.errors.append((CACHED_ERROR, ""))
+            return
+        if verdict.security is not Security.SECURE:
+            if self.security is Security.SECURE:
+                self.security, self.reason = verdict.security, verdict.reason
+            self.errors = merge(self.errors + errors_of_verdict(verdict, nta=view.memory.settings.nta_extended_error))
+
+    def add_local(self, local: LocalAnswer, view: View) -> Resolution:
+        """End the chain with a locally served name: never secure."""
+        mono = view.now.mono
+        self.answer += [(rrset, mono + rrset.ttl) for rrset in local.answer]
+        self.authority += [(rrset, mono + rrset.ttl) for rrset in local.authority]
+        self.expires = min(self.expires, *(mono + r.ttl for r in (*local.answer, *local.authority)))
+        self.rcode = local.rcode
+        self.security, self.reason = Security.INSECURE, Reason.NO_TRUST_POINT
+        return self.done(authoritative=not self.steps)
+
+    def done(self, *, authoritative: bool = False) -> Resolution:
+        """The answer is complete."""
+        return Resolution(
+            self.question,
+            self.rcode,
+            self.answer,
+            self.authority,
+            self.security,
+            self.errors,
+            self.expires,
+            reason=self.reason,
+            authoritative=authoritative,
+            steps=self.steps,
+        )
+
+    def bogus(self, link: Link) -> Resolution:
+        """A link does not validate: SERVFAIL, with the data beside it for clients that check themselves."""
+        resolution = self.done()
+        resolution.bogus_rcode = t.NXDOMAIN if link.step.kind is Kind.NXDOMAIN else t.NOERROR
+        resolution.rcode = t.SERVFAIL
+        resolution.expires_mono = min(resolution.expires_mono, link.expires)
+        return resolution
+
+    def failed(self, reason: Reason, text: str, view: View, outcome: Outcome | None = None) -> Resolution:
+        """No answer: SERVFAIL with what the servers did."""
+        findings = outcome.findings if outcome is not None else []
+        errors = errors_of_failure(reason, text, findings)
+        return self._servfail(reason, errors, view.now.mono + FAILURE_TTL, findings)
+
+    def failed_before(self, failure: Failure) -> Resolution:
+        """RFC 9520: the failure is remembered; its own errors stand, and 13 says that they are not fresh."""
+        errors = [*failure.errors, (CACHED_ERROR, "")]
+        return self._servfail(failure.reason, errors, failure.until, failure.findings)
+
+    def _servfail(self, reason: Reason, errors: list[Error], expires: float, findings: list[Finding]) -> Resolution:
+        return Resolution(
+            self.question,
+            t.SERVFAIL,
+            [],
+            [],
+            Security.INDETERMINATE,
+            errors,
+            expires,
+            reason=reason,
+            steps=self.steps,
+            findings=findings,
+        )
