@@ -4,7 +4,10 @@ Names of owners and of RDATA in the RFC 1035 types are compressed against every 
 RFC 3597 §4). An owner equal to the question's name becomes a pointer to the question, so the client's own case comes back.
 
 Truncation (RFC 2181 §9): when an RRset of the answer or authority section does not fit, it and all that follows is left
-out and TC is set; additional RRsets that do not fit are left out silently. The OPT record always fits.
+out and TC is set; additional RRsets that do not fit are left out silently. The OPT record is always there. The texts of
+its EDEs give way to the answer and authority sections, which is no truncation; options themselves are dropped only when
+not even the bare question fits beside them, and then TC is set (RFC 8914 §3). So no message is longer than asked for,
+unless that is less than header, question and the eleven octets of an OPT without options.
 """
 
 import struct
@@ -14,12 +17,18 @@ from typing import Final
 from wire import types as t
 from wire.edns import Edns
 from wire.name import Name
-from wire.rdata import LAYOUTS, Layout
+from wire.rdata import LAYOUTS, Layout, name_end
 from wire.rrset import RRset
 
 _HEADER: Final = struct.Struct("!6H")
 _RR_HEAD: Final = struct.Struct("!HHIH")
+_POINTED_RR_HEAD: Final = struct.Struct("!HHHIH")
+_POINTER: Final = struct.Struct("!H")
 _QUESTION: Final = struct.Struct("!HH")
+
+_NAME: Final = LAYOUTS[t.NS]
+_ROOM: Final = bytes(10)
+"""Where the head of a record goes once its length is known."""
 
 Section = Iterable[tuple[RRset, int]]
 """RRsets with the TTL in seconds to write (a cache entry's TTL has aged)."""
@@ -53,14 +62,15 @@ def compose(
         out += qname
         out += _QUESTION.pack(qtype, qclass)
     opt = b"" if edns is None else edns.to_wire()
-    room = max_size - len(opt)
+    room = max_size - len(opt) + (0 if edns is None else edns.text_size)
     counts = [0, 0, 0]
     truncated = False
     for index, section in enumerate((answer, authority, additional)):
+        limit = room if index < 2 else max_size - len(opt)
         for rrset, ttl in section:
             mark = len(out)
             written = _write_rrset(out, offsets, rrset, ttl, signatures)
-            if len(out) > room:
+            if len(out) > limit:
                 del out[mark:]
                 for name in [name for name, offset in offsets.items() if offset >= mark]:
                     del offsets[name]
@@ -72,6 +82,10 @@ def compose(
         if truncated:
             flags |= t.TC
             break
+    if edns is not None and len(out) + len(opt) > max_size:
+        if len(out) > room:
+            flags |= t.TC
+        opt = edns.to_wire_within(max_size - len(out))
     out += opt
     _HEADER.pack_into(out, 0, ident, flags, 0 if question is None else 1, counts[0], counts[1], counts[2] + bool(opt))
     return bytes(out)
@@ -90,37 +104,43 @@ def _write_rrset(out: bytearray, offsets: dict[Name, int], rrset: RRset, ttl: in
     """Append the set's records and RRSIGs; returns their number."""
     name, rtype, rclass = rrset.name, rrset.rtype, rrset.rclass
     layout = LAYOUTS.get(rtype)
-    compress = layout is not None and layout.compress
-    count = 0
-    for rdata in rrset.rdatas:
-        _write_name(out, offsets, name)
-        if compress and layout is not None:
+    sigs = rrset.sigs if signatures else []
+    if layout is not None and layout.compress:
+        for rdata in rrset.rdatas:
+            _write_name(out, offsets, name)
             head = len(out)
-            out += b"\0" * 10
+            out += _ROOM
             _write_compressed(out, offsets, rdata, layout)
             _RR_HEAD.pack_into(out, head, rtype, rclass, ttl, len(out) - head - 10)
-        else:
-            out += _RR_HEAD.pack(rtype, rclass, ttl, len(rdata))
+    else:
+        for rdata in rrset.rdatas:
+            known = offsets.get(name)
+            if known is None:
+                _write_name(out, offsets, name)
+                out += _RR_HEAD.pack(rtype, rclass, ttl, len(rdata))
+            else:
+                out += _POINTED_RR_HEAD.pack(0xC000 | known, rtype, rclass, ttl, len(rdata))
             out += rdata
-        count += 1
-    if signatures:
-        for rdata in rrset.sigs:
+    for rdata in sigs:
+        known = offsets.get(name)
+        if known is None:
             _write_name(out, offsets, name)
             out += _RR_HEAD.pack(t.RRSIG, rclass, ttl, len(rdata))
-            out += rdata
-            count += 1
-    return count
+        else:
+            out += _POINTED_RR_HEAD.pack(0xC000 | known, t.RRSIG, rclass, ttl, len(rdata))
+        out += rdata
+    return len(rrset.rdatas) + len(sigs)
 
 
 def _write_compressed(out: bytearray, offsets: dict[Name, int], rdata: bytes, layout: Layout) -> None:
     """Append RDATA of a type whose names may be compressed."""
+    if layout is _NAME:
+        _write_name(out, offsets, rdata)
+        return
     pos = layout.prefix
     out += rdata[:pos]
     for _ in range(layout.names):
-        end = pos
-        while length := rdata[end]:
-            end += length + 1
-        end += 1
+        end = name_end(rdata, pos)
         _write_name(out, offsets, rdata[pos:end])
         pos = end
     out += rdata[pos:]
@@ -130,26 +150,28 @@ def _write_name(out: bytearray, offsets: dict[Name, int], name: Name) -> None:
     """Append a name, its longest known tail as a pointer; remembers the tails it writes."""
     known = offsets.get(name)
     if known is not None:
-        out += (0xC000 | known).to_bytes(2, "big")
+        out += _POINTER.pack(0xC000 | known)
         return
     at = len(out)
     pos = 0
-    while name[pos]:
+    tail = name
+    while length := tail[0]:
+        if at + pos < 0x4000:  # a pointer has 14 bits
+            offsets[tail] = at + pos
+        pos += length + 1
         tail = name[pos:]
         known = offsets.get(tail)
         if known is not None:
             out += name[:pos]
-            out += (0xC000 | known).to_bytes(2, "big")
+            out += _POINTER.pack(0xC000 | known)
             return
-        if at + pos < 0x4000:  # a pointer has 14 bits
-            offsets[tail] = at + pos
-        pos += name[pos] + 1
     out += name
 
 
 def _remember(offsets: dict[Name, int], name: Name, at: int) -> None:
     """Remember a name already written at `at`, and its tails."""
     pos = 0
-    while name[pos]:
-        offsets.setdefault(name[pos:], at + pos)
-        pos += name[pos] + 1
+    while length := name[0]:
+        offsets[name] = at + pos
+        pos += length + 1
+        name = name[length + 1 :]

@@ -57,9 +57,32 @@ class Edns:
 
     def to_wire(self) -> bytes:
         """The whole OPT record."""
-        rdata = b"".join(_OPTION_HEAD.pack(code, len(data)) + data for code, data in self.options)
+        return self._pack(self.options)
+
+    def to_wire_within(self, size: int) -> bytes:
+        """The OPT record in at most `size` octets: texts of EDEs are dropped first, from the last one on, then options
+        from the last one on. The record's eleven octets are written whatever `size` is.
+        """
+        options = list(self.options)
+        excess = _OPT_HEAD.size + sum(_OPTION_HEAD.size + len(data) for _, data in options) - size
+        for index in range(len(options) - 1, -1, -1):
+            code, data = options[index]
+            if excess > 0 and code == EDE and len(data) > 2:
+                options[index] = code, data[:2]
+                excess -= len(data) - 2
+        while excess > 0 and options:
+            excess -= _OPTION_HEAD.size + len(options.pop()[1])
+        return self._pack(options)
+
+    def _pack(self, options: list[tuple[int, bytes]]) -> bytes:
+        rdata = b"".join([_OPTION_HEAD.pack(code, len(data)) + data for code, data in options]) if options else b""
         head = _OPT_HEAD.pack(0, OPT, self.payload, self.extended_rcode, self.version, self.flags, len(rdata))
         return head + rdata
+
+    @property
+    def text_size(self) -> int:
+        """Octets of the texts of EDEs: what an answer may do without (RFC 8914 §3)."""
+        return sum([len(data) - 2 for code, data in self.options if code == EDE and len(data) > 2])
 
 
 def parse_options(rdata: bytes) -> list[tuple[int, bytes]]:

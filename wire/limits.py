@@ -54,6 +54,9 @@ KEYS_PER_ZONE: Final = Limit("keys-per-zone", 64, "KeyTrap CVE-2023-50387: DNSKE
 DS_PER_ZONE: Final = Limit("ds-per-zone", 16, "KeyTrap CVE-2023-50387: DS records hashed for one zone")
 NSEC3_PER_PROOF: Final = Limit("nsec3-hashes-per-proof", 8, "CVE-2023-50868: candidate names hashed for one proof")
 NSEC3_PER_RESOLUTION: Final = Limit("nsec3-hashes-per-resolution", 150, "CVE-2023-50868")
+DENIAL_RECORDS: Final = Limit(
+    "denial-records-per-proof", 32, "CVE-2026-11605: NSEC and NSEC3 RRsets looked at for one proof"
+)
 CUT_WALK: Final = Limit("cut-walk", 16, "DS questions asked to find an unseen zone cut below a signed zone (RFC 4035 §5.2)")
 
 # --- caches and clients ------------------------------------------------------------------------------------------

@@ -25,8 +25,9 @@ def labels(name: Name) -> list[bytes]:
     out: list[bytes] = []
     pos = 0
     while length := name[pos]:
-        out.append(name[pos + 1 : pos + 1 + length])
-        pos += length + 1
+        end = pos + length + 1
+        out.append(name[pos + 1 : end])
+        pos = end
     return out
 
 
@@ -75,13 +76,13 @@ def ancestors(name: Name) -> list[Name]:
 
 def common_ancestor(left: Name, right: Name) -> Name:
     """The longest name that is ancestor-or-self of both."""
-    a, b = labels(left), labels(right)
-    shared = 0
-    for x, y in zip(reversed(a), reversed(b), strict=False):
-        if x != y:
-            break
-        shared += 1
-    return suffix(left, shared)
+    # Whichever is longer cannot be the common tail.
+    while left != right:
+        if len(left) >= len(right):
+            left = left[left[0] + 1 :]
+        else:
+            right = right[right[0] + 1 :]
+    return left
 
 
 def wildcard(closest_encloser: Name) -> Name:
@@ -96,7 +97,9 @@ def is_wildcard(name: Name) -> bool:
 
 def canonical_key(name: Name) -> tuple[bytes, ...]:
     """Sort key of the canonical order: labels from right to left as octet strings (RFC 4034 §6.1)."""
-    return tuple(reversed(labels(name)))
+    out = labels(name)
+    out.reverse()
+    return tuple(out)
 
 
 def between(owner: Name, name: Name, next_name: Name) -> bool:
@@ -104,9 +107,7 @@ def between(owner: Name, name: Name, next_name: Name) -> bool:
     ring: the last NSEC of a zone points back at the apex (RFC 4034 §4.1.1).
     """
     low, mid, high = canonical_key(owner), canonical_key(name), canonical_key(next_name)
-    if low < high:
-        return low < mid < high
-    return mid > low or mid < high
+    return low < mid < high if low < high else mid > low or mid < high
 
 
 def replace_suffix(name: Name, old: Name, new: Name) -> Name | None:

@@ -72,6 +72,9 @@ MINIMUM: Final[dict[int, int]] = {
 CHARACTER_STRINGS: Final = frozenset((t.TXT, t.SPF, t.HINFO, t.X25, t.ISDN))
 """Types whose RDATA is nothing but character-strings, at least one (RFC 1035 §3.3.14)."""
 
+IN_ONLY: Final = frozenset((t.A, t.WKS, t.PX, t.AAAA, t.SRV, t.NAPTR, t.KX))
+"""Types that class IN alone defines (RFC 1035 §3.4, RFC 2163, 3596, 2782, 3403, 2230): opaque in any other class."""
+
 
 class Rrsig:
     """An RRSIG's RDATA taken apart (RFC 4034 §3.1).
@@ -172,6 +175,33 @@ def bitmap_types(bitmap: bytes) -> list[int]:
             out.extend(window | octet << 3 | bit for bit in range(8) if bits & 0x80 >> bit)
         pos += 2 + length
     return out
+
+
+def form_is_sound(rtype: int, rdata: bytes) -> bool:
+    """Whether RDATA of a type without names has the lengths it must have. Types not known here always have."""
+    minimum = MINIMUM.get(rtype)
+    if minimum is not None:
+        if len(rdata) < minimum:
+            return False
+        if rtype == t.NSEC3:
+            return _nsec3_is_sound(rdata)
+        return rtype != t.NSEC3PARAM or len(rdata) == 5 + rdata[4]
+    if rtype in CHARACTER_STRINGS:
+        count = pos = 0
+        while pos < len(rdata):
+            pos += rdata[pos] + 1
+            count += 1
+        return pos == len(rdata) and count > 0 and (rtype != t.HINFO or count == 2)
+    return True
+
+
+def _nsec3_is_sound(rdata: bytes) -> bool:
+    """RFC 5155 §3.2: salt and a hash of at least one octet lie within the RDATA; the bit maps are sound."""
+    after_salt = 5 + rdata[4]
+    if after_salt >= len(rdata):
+        return False
+    after_hash = after_salt + 1 + rdata[after_salt]
+    return rdata[after_salt] > 0 and after_hash <= len(rdata) and bitmap_is_sound(rdata[after_hash:])
 
 
 def bitmap_is_sound(bitmap: bytes) -> bool:

@@ -1,16 +1,21 @@
 """Bytes → Message, strictly and within bounds.
 
-Theory: one pass over the packet. Owner names are remembered by offset, so a compression pointer is usually one
-dictionary look-up; each octet of the packet is decoded as a name at most once, which bounds the work by the packet's size.
-RRs are gathered into RRsets as they come; an RRSIG joins the set that it covers.
+Theory: one pass over the packet. The offsets at which names begin are remembered, so a compression pointer is usually one
+dictionary look-up; where it leads elsewhere, the labels there are followed once and remembered too. RRs are gathered into
+RRsets as they come; an RRSIG joins the set that it covers.
 
-What is refused: a pointer that does not point backwards to a name (or into the header), a label type other than 00 and
-11, a name over 255 octets, any length that leaves the packet or the RDATA, a pointer in the RDATA of a type that may not be
-compressed (RFC 3597 §4), two OPT records or one outside the additional section or not owned by the root, more than one
-question (RFC 9619), octets after the last record.
+Work is linear in the packet's size: a record is looked at once; a name costs at most 127 labels and 255 octets; where a
+pointer led is remembered, so a chain of pointers is paid for once, not once per record that points to it.
 
-Limitations: RDATA of types without a layout in `wire.rdata` is not looked into (RFC 3597 §3). A record in a class other
-than IN is kept under its own class.
+What is refused: a pointer that does not lead to a name wholly before the one it stands in, or that leads into the header;
+a label type other than 00 and 11; a name over 255 octets; any length that leaves the packet or the RDATA; a pointer in the
+RDATA of a type that may not be compressed (RFC 3597 §4); malformed RDATA where the form is known (addresses,
+character-strings, type bit maps, the lengths inside NSEC3); two OPT records, or one outside the additional section or not
+owned by the root; more than one question (RFC 9619); octets after the last record.
+
+Limitations: RDATA of types without a layout in `wire.rdata` is not looked into (RFC 3597 §3), nor that of types which are
+defined for class IN alone when the class is another one. A record in a class other than IN is kept under its own class.
+Dynamic updates, where empty RDATA stands for deletion (RFC 2136 §2.5), are refused as malformed.
 
 RFC 1035 §4, RFC 2181 §5 and §8, RFC 3597, RFC 6891 §6.1, RFC 9619.
 """
@@ -22,12 +27,15 @@ from wire import types as t
 from wire.edns import Edns, parse_options
 from wire.message import Message
 from wire.name import ROOT, Name
-from wire.rdata import CHARACTER_STRINGS, FIXED, LAYOUTS, MINIMUM, Layout, bitmap_is_sound
+from wire.rdata import FIXED, IN_ONLY, LAYOUTS, Layout, bitmap_is_sound, form_is_sound
 from wire.rrset import RRset
 
 _HEADER: Final = struct.Struct("!6H")
 _QUESTION: Final = struct.Struct("!HH")
 _RR: Final = struct.Struct("!HHIH")
+_POINTED_RR: Final = struct.Struct("!HHHIH")
+_RRSIG: Final = LAYOUTS[t.RRSIG]
+_NAME: Final = LAYOUTS[t.NS]
 
 Names = dict[int, Name]
 """Offsets in the packet at which a name is known to begin, with the name."""
@@ -47,13 +55,14 @@ def read(wire: bytes) -> Message:
     Raises:
         FormError: as the module says; `.message` is set when header and question were sound.
     """
-    message, pos, names, counts = _read_head(wire)
+    message, pos, names, (answers, authorities, additionals) = _read_head(wire)
     try:
-        for section, count in zip((message.answer, message.authority), counts, strict=False):
-            if count:
-                pos = _read_section(wire, pos, count, section, names, None)
-        if counts[2]:
-            pos = _read_section(wire, pos, counts[2], message.additional, names, message)
+        if answers:
+            pos = _read_section(wire, pos, answers, message.answer, names, None)
+        if authorities:
+            pos = _read_section(wire, pos, authorities, message.authority, names, None)
+        if additionals:
+            pos = _read_section(wire, pos, additionals, message.additional, names, message)
     except (IndexError, struct.error):
         raise FormError("message cut short", message) from None
     except FormError as error:
@@ -85,7 +94,8 @@ def _read_head(wire: bytes) -> tuple[Message, int, Names, tuple[int, int, int]]:
             raise FormError("more than one question", message)  # RFC 9619 §4
         try:
             # A question stands first, so its name cannot be compressed: it is also its original case.
-            message.qname, pos = _read_name(wire, 12, names)
+            qname, pos = _read_name(wire, 12, names)
+            message.qname = qname
             message.qname_raw = wire[12:pos]
             message.qtype, message.qclass = _QUESTION.unpack_from(wire, pos)
         except (IndexError, struct.error):
@@ -94,6 +104,11 @@ def _read_head(wire: bytes) -> tuple[Message, int, Names, tuple[int, int, int]]:
             error.message = message
             raise
         message.has_question = True
+        # Most owner names are ancestors of the name in question.
+        at = qname[0] + 13
+        while at < pos - 1:
+            names[at] = qname[at - 12 :]
+            at += wire[at] + 1
         pos += 4
     return message, pos, names, (answers, authorities, additionals)
 
@@ -101,199 +116,211 @@ def _read_head(wire: bytes) -> tuple[Message, int, Names, tuple[int, int, int]]:
 def _read_section(wire: bytes, pos: int, count: int, section: list[RRset], names: Names, message: Message | None) -> int:
     """Read `count` records at `pos` into `section`; `message` is given for the additional section, where OPT may be."""
     sets: dict[tuple[Name, int, int], RRset] = {}
+    rrset: RRset | None = None  # the one that the last record joined; often the next one does too
     size = len(wire)
-    unpack = _RR.unpack_from
-    known = names.get
     for _ in range(count):
         first = wire[pos]
         if first >= 0xC0:
-            owner = known((first & 0x3F) << 8 | wire[pos + 1])
-            if owner is None:
+            pointer, rtype, rclass, ttl, length = _POINTED_RR.unpack_from(wire, pos)
+            known = names.get(pointer & 0x3FFF)
+            owner = _read_name(wire, pos, names)[0] if known is None else known
+            pos += 12
+        else:
+            if first:
                 owner, pos = _read_name(wire, pos, names)
             else:
-                pos += 2
-        elif first:
-            owner, pos = _read_name(wire, pos, names)
-        else:
-            owner = ROOT
-            pos += 1
-        rtype, rclass, ttl, length = unpack(wire, pos)
-        pos += 10
+                owner = ROOT
+                pos += 1
+            rtype, rclass, ttl, length = _RR.unpack_from(wire, pos)
+            pos += 10
         end = pos + length
         if end > size:
             raise FormError("record longer than the message")
-        if rtype == t.OPT:
+        if rtype == t.RRSIG:
+            rdata = _read_plain(wire, pos, end, _RRSIG)
+            set_type = rdata[0] << 8 | rdata[1]
+        elif rtype == t.OPT:
             _read_opt(message, owner, rclass, ttl, wire[pos:end])
             pos = end
             continue
-        rdata = _read_rdata(wire, pos, end, rtype, names)
+        else:
+            rdata = _read_rdata(wire, pos, end, rtype, rclass, names)
+            set_type = rtype
         pos = end
         if ttl > 0x7FFFFFFF:
             ttl = 0  # RFC 2181 §8
+        if rrset is None or set_type != rrset.rtype or owner != rrset.name or rclass != rrset.rclass:
+            key = (owner, set_type, rclass)
+            rrset = sets.get(key)
+            if rrset is None:
+                sets[key] = rrset = RRset(owner, set_type, ttl, [], [], rclass)
+                section.append(rrset)
         if rtype == t.RRSIG:
-            covered = rdata[0] << 8 | rdata[1]
-            rrset = sets.get((owner, covered, rclass))
-            if rrset is None:
-                rrset = RRset(owner, covered, ttl, [], [rdata], rclass)
-                sets[owner, covered, rclass] = rrset
-                section.append(rrset)
-            else:
-                rrset.sigs.append(rdata)
-                if ttl < rrset.ttl:
-                    rrset.ttl = ttl
+            rrset.sigs.append(rdata)
         else:
-            rrset = sets.get((owner, rtype, rclass))
-            if rrset is None:
-                rrset = RRset(owner, rtype, ttl, [rdata], None, rclass)
-                sets[owner, rtype, rclass] = rrset
-                section.append(rrset)
-            else:
-                rrset.rdatas.append(rdata)
-                if ttl < rrset.ttl:
-                    rrset.ttl = ttl  # RFC 2181 §5.2: differing TTLs, treat as the least
-    for rrset in section:
-        # RFC 2181 §5: a set has no duplicates.
-        if len(rrset.rdatas) > 1:
-            rrset.rdatas = list(dict.fromkeys(rrset.rdatas))
-        if len(rrset.sigs) > 1:
-            rrset.sigs = list(dict.fromkeys(rrset.sigs))
+            rrset.rdatas.append(rdata)
+        if ttl < rrset.ttl:
+            rrset.ttl = ttl  # RFC 2181 §5.2: differing TTLs, treat as the least
+    if len(section) < count:
+        _drop_duplicates(section)
     return pos
+
+
+def _drop_duplicates(section: list[RRset]) -> None:
+    """RFC 2181 §5: a set has no duplicates."""
+    for rrset in section:
+        if len(rrset.rdatas) > 1 and len(set(rrset.rdatas)) < len(rrset.rdatas):
+            rrset.rdatas = list(dict.fromkeys(rrset.rdatas))
+        if len(rrset.sigs) > 1 and len(set(rrset.sigs)) < len(rrset.sigs):
+            rrset.sigs = list(dict.fromkeys(rrset.sigs))
 
 
 def _read_name(wire: bytes, pos: int, names: Names) -> tuple[Name, int]:
-    """The name at `pos` and the offset after it. Remembers every label's offset it decoded."""
-    starts: list[tuple[int, int]] = []  # (offset in the packet, offset in the name)
-    out = b""
-    after = 0
-    limit = pos  # a pointer must lead to before the piece of name that it ends
-    while True:
-        length = wire[pos]
-        if length >= 0xC0:
-            target = (length & 0x3F) << 8 | wire[pos + 1]
-            if not after:
-                after = pos + 2
-            if target >= limit or target < 12:
-                raise FormError("compression pointer does not point backwards")
-            known = names.get(target)
-            if known is not None:
-                out += known
-                break
-            pos = limit = target
-        elif length >= 0x40:
-            raise FormError("unknown label type")
-        elif length:
-            starts.append((pos, len(out)))
-            nxt = pos + length + 1
-            out += wire[pos:nxt]
-            pos = nxt
-            if len(out) > 254:
-                raise FormError("name over 255 octets")
-        else:
-            out += b"\0"
-            pos += 1
-            break
-    if len(out) > 255:
-        raise FormError("name over 255 octets")
-    out = out.lower()
-    # A label that runs over the packet's end is caught by the next read of an octet there, which always follows.
-    for at, offset in starts:
-        names[at] = out[offset:]
-    return out, after or pos
-
-
-def _plain_name_end(wire: bytes, pos: int, end: int) -> int:
-    """The offset after the uncompressed name at `pos`, which must end by `end`."""
+    """The name at `pos` and the offset after it. Every name that is not inside another one is read here, in order."""
     start = pos
-    while True:
-        if pos >= end:
-            raise FormError("name leaves its RDATA")
-        length = wire[pos]
-        pos += length + 1
-        if not length:
-            break
+    while length := wire[pos]:
         if length > 63:
-            raise FormError("compressed name where none may be")
-    if pos - start > 255:
+            break
+        pos += length + 1
+    if not length:
+        pos += 1
+        name = wire[start:pos].lower()
+    elif length >= 0xC0:
+        target = (length & 0x3F) << 8 | wire[pos + 1]
+        # What is known began and ended before this name, since names are read in order.
+        tail = names.get(target)
+        if tail is None:
+            tail = _follow(wire, target, start, names)
+        name = wire[start:pos].lower() + tail
+        pos += 2
+    else:
+        raise FormError("unknown label type")
+    if len(name) > 255:
         raise FormError("name over 255 octets")
-    if pos > end:
-        raise FormError("name leaves its RDATA")
-    return pos
+    names[start] = name
+    return name, pos
 
 
-def _read_rdata(wire: bytes, pos: int, end: int, rtype: int, names: Names) -> bytes:
+def _follow(wire: bytes, pos: int, limit: int, names: Names) -> Name:
+    """The name at `pos` to which a name that begins at `limit` points; remembers it and the names its labels begin.
+
+    Each piece of a name, up to and with the pointer that ends it, must lie before the piece that points to it: so there
+    are no loops and no octet is walked twice for one name.
+    """
+    pieces: list[tuple[int, int]] = []
+    while True:
+        if pos >= limit or pos < 12:
+            raise FormError("compression pointer does not point backwards")
+        start = pos
+        while length := wire[pos]:
+            if length > 63:
+                break
+            pos += length + 1
+            if pos >= limit:
+                raise FormError("compression pointer leads into its own name")
+        tail = names.get(start)
+        if tail is not None:
+            break
+        pieces.append((start, pos))
+        if not length:
+            tail = ROOT
+            break
+        if length < 0xC0:
+            raise FormError("unknown label type")
+        if pos + 2 > limit:
+            raise FormError("compression pointer leads into its own name")
+        pos, limit = (length & 0x3F) << 8 | wire[pos + 1], start
+    for start, end in reversed(pieces):
+        tail = wire[start:end].lower() + tail
+        if len(tail) > 255:
+            raise FormError("name over 255 octets")
+        names[start] = tail
+        pos = start
+        while pos < end:
+            pos += wire[pos] + 1
+            if pos >= end or pos in names:
+                break
+            names[pos] = tail[pos - start :]
+    return tail
+
+
+def _read_rdata(wire: bytes, pos: int, end: int, rtype: int, rclass: int, names: Names) -> bytes:
     """The canonical RDATA of one record (RFC 4034 §6.2) whose octets are wire[pos:end]."""
     if rtype == t.A or rtype == t.AAAA:
-        if end - pos != FIXED[rtype]:
+        if rclass == t.IN and end - pos != FIXED[rtype]:
             raise FormError("address of a wrong length")
         return wire[pos:end]
+    if rclass != t.IN and rtype in IN_ONLY:
+        return wire[pos:end]
     layout = LAYOUTS.get(rtype)
-    if layout is None:
-        rdata = wire[pos:end]
-        if rtype in MINIMUM or rtype in CHARACTER_STRINGS or rtype == t.NAPTR:
-            return _checked(rdata, rtype, wire, pos, end, names)
-        return rdata
-    if not layout.compressed:
-        after = _plain_name_end(wire, pos + layout.prefix, end)
-        if layout.tail is not None and end - after != layout.tail:
-            raise FormError("RDATA of a wrong length")
-        rdata = wire[pos:end]
-        if rtype == t.NSEC:
-            if not bitmap_is_sound(wire[after:end]):
-                raise FormError("malformed type bit maps")
-            return rdata
-        name = wire[pos + layout.prefix : after]
+    if layout is _NAME:
+        name, after = _read_name(wire, pos, names)
+        if after != end:
+            raise FormError("name does not fill its RDATA")
+        return name
+    if layout is not None:
+        if not layout.compressed:
+            return _read_plain(wire, pos, end, layout)
+        return _read_decompressed(wire, pos, end, layout, names)
+    if rtype == t.NAPTR:
+        return _read_naptr(wire, pos, end, names)
+    rdata = wire[pos:end]
+    if not form_is_sound(rtype, rdata):
+        raise FormError("malformed RDATA")
+    return rdata
+
+
+def _read_plain(wire: bytes, pos: int, end: int, layout: Layout) -> bytes:
+    """RDATA of a type whose name may not be compressed."""
+    prefix, _, tail, _, _, lower = layout
+    start = after = pos + prefix
+    while length := wire[after]:
+        if length > 63:
+            raise FormError("compressed name where none may be")
+        after += length + 1
+    after += 1
+    if after > end:
+        raise FormError("name leaves its RDATA")
+    if after - start > 255:
+        raise FormError("name over 255 octets")
+    if tail is not None and end - after != tail:
+        raise FormError("RDATA of a wrong length")
+    rdata = wire[pos:end]
+    if lower:
+        name = wire[start:after]
         lowered = name.lower()
-        return rdata if lowered == name else rdata[: layout.prefix] + lowered + wire[after:end]
-    return _decompressed(wire, pos, end, layout, names)
+        return rdata if lowered == name else rdata[:prefix] + lowered + wire[after:end]
+    if not bitmap_is_sound(wire[after:end]):  # NSEC
+        raise FormError("malformed type bit maps")
+    return rdata
 
 
-def _decompressed(wire: bytes, pos: int, end: int, layout: Layout, names: Names) -> bytes:
+def _read_decompressed(wire: bytes, pos: int, end: int, layout: Layout, names: Names) -> bytes:
     """RDATA of a type whose names may be compressed."""
-    start = pos
-    pos += layout.prefix
-    out = wire[start:pos]
-    for _ in range(layout.names):
-        if pos >= end:
-            raise FormError("name leaves its RDATA")
+    prefix, count, tail, _, _, _ = layout
+    out = wire[pos : pos + prefix]
+    pos += prefix
+    for _ in range(count):
         name, pos = _read_name(wire, pos, names)
         out += name
-    if pos > end or (layout.tail is not None and end - pos != layout.tail):
+    if pos > end:
+        raise FormError("name leaves its RDATA")
+    if tail is not None and end - pos != tail:
         raise FormError("RDATA of a wrong length")
-    return out + wire[pos:end] if pos < end else out
+    return out + wire[pos:end]
 
 
-def _checked(rdata: bytes, rtype: int, wire: bytes, pos: int, end: int, names: Names) -> bytes:
-    """RDATA without a layout whose inner lengths are known."""
-    if rtype in CHARACTER_STRINGS:
-        at, count = 0, 0
-        while at < len(rdata):
-            at += rdata[at] + 1
-            count += 1
-        if at != len(rdata) or not count or (rtype == t.HINFO and count != 2):
-            raise FormError("malformed character-strings")
-        return rdata
-    if rtype == t.NAPTR:
-        # order (2), preference (2), flags, services, regexp: three character-strings, then a name
-        at = pos + 4
-        for _ in range(3):
-            if at >= end:
-                raise FormError("RDATA of a wrong length")
-            at += wire[at] + 1
-        return _decompressed(wire, pos, end, Layout(at - pos, 1, 0, True, False), names)
-    if len(rdata) < MINIMUM[rtype]:
+def _read_naptr(wire: bytes, pos: int, end: int, names: Names) -> bytes:
+    """RFC 3403 §4.1: order (2), preference (2); flags, services, regexp: three character-strings; a name."""
+    at = pos + 4
+    for _ in range(3):
+        at += wire[at] + 1
+    if at >= end:
         raise FormError("RDATA of a wrong length")
-    if rtype == t.NSEC3 or rtype == t.NSEC3PARAM:
-        after_salt = 5 + rdata[4]
-        if rtype == t.NSEC3PARAM:
-            if after_salt != len(rdata):
-                raise FormError("RDATA of a wrong length")
-            return rdata
-        if after_salt >= len(rdata):
-            raise FormError("RDATA of a wrong length")
-        after_hash = after_salt + 1 + rdata[after_salt]
-        if after_hash > len(rdata) or not rdata[after_salt] or not bitmap_is_sound(rdata[after_hash:]):
-            raise FormError("malformed NSEC3")
-    return rdata
+    name, after = _read_name(wire, at, names)
+    if after != end:
+        raise FormError("RDATA of a wrong length")
+    return wire[pos:at] + name
 
 
 def _read_opt(message: Message | None, owner: Name, payload: int, ttl: int, rdata: bytes) -> None:

@@ -14,7 +14,7 @@ import dns.rdatatype
 import dns.zonefile
 
 from wire import types as t
-from wire.name import Name
+from wire.name import ROOT, Name
 from wire.reader import FormError, read
 from wire.rrset import RRset
 
@@ -44,7 +44,7 @@ def name_from_text(text: str) -> Name:
 
 def name_to_text(name: bytes) -> str:
     """Presentation format without the final dot (RFC 1035 §5.1 escapes); the root is "."."""
-    if name == b"\0":
+    if name == ROOT:
         return "."
     return dns.name.from_wire(name, 0)[0].to_text(omit_final_dot=True)
 
@@ -83,7 +83,8 @@ def rdata_to_text(rtype: int, rdata: bytes) -> str:
 def rrset_to_text(rrset: RRset, *, signatures: bool = True) -> list[str]:
     """One line a record: owner, TTL, class, type, RDATA."""
     rclass = dns.rdataclass.to_text(dns.rdataclass.RdataClass.make(rrset.rclass))
-    head = f"{name_to_text(rrset.name).rstrip('.')}. {rrset.ttl} {rclass}"
+    owner = "." if rrset.name == ROOT else name_to_text(rrset.name) + "."
+    head = f"{owner} {rrset.ttl} {rclass}"
     lines = [f"{head} {type_to_text(rrset.rtype)} {rdata_to_text(rrset.rtype, rdata)}" for rdata in rrset.rdatas]
     if signatures:
         lines += [f"{head} RRSIG {rdata_to_text(t.RRSIG, rdata)}" for rdata in rrset.sigs]
