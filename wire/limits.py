@@ -79,5 +79,7 @@ UPSTREAM_UDP: Final = 4096
 """UDP queries to servers in flight, one socket and port each (RFC 5452 §9.2); fewer when file descriptors are short."""
 UPSTREAM_TCP: Final = 256
 """TCP connections to servers open at once (RFC 9210 §4.1)."""
+MISMATCHED: Final = 10
+"""Packets to one query's own port that are not its answer, after which it counts as under forgery (RFC 5452 §5)."""
 
 ALL_LIMITS: Final = tuple(v for v in list(globals().values()) if isinstance(v, Limit))
