@@ -12,10 +12,12 @@ RFC 1034 §4.2 (cuts, glue), RFC 4035 §2.4 (DS at the cut).
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import dns.name
 import dns.rrset
 from dns.name import Name
+from dns.rdtypes.ANY.SOA import SOA
 from dns.rrset import RRset
 
 from lab.faults import CATALOGUE, Fault
@@ -100,6 +102,11 @@ class Internet:
             name = name.parent()
         return name
 
+    @property
+    def signed_at(self) -> int:
+        """When the oldest signatures were made, in seconds since 1970."""
+        return min(plan.now for plan in self.plans.values())
+
     def hints(self) -> str:
         """Root hints: NS and address records of the root servers, as a zone file (RFC 9609 §2)."""
         lines = []
@@ -174,7 +181,7 @@ class Internet:
     def _content(self, origin: Name, spec: Spec) -> list[RRset]:
         """The zone's own records, the addresses of its hosts, its delegations and the glue they need."""
         mailbox = dns.name.from_text("hostmaster", origin).to_text()
-        soa = f"{spec.hosts[0]} {mailbox} {self.now} 3600 900 1209600 {min(spec.ttl, 900)}"
+        soa = f"{spec.hosts[0]} {mailbox} {self._serial(origin)} 3600 900 1209600 {min(spec.ttl, 900)}"
         content = [
             rrset_from_text(origin, spec.ttl, "SOA", soa),
             rrset_from_text(origin, spec.ttl, "NS", *spec.hosts),
@@ -192,6 +199,11 @@ class Internet:
             if host.is_subdomain(origin) and self.zone_of(host) != origin:
                 content.append(address_rrset(host, spec.ttl, self.addresses[host]))
         return content
+
+    def _serial(self, origin: Name) -> int:
+        """The time, unless the zone was built in this very second before."""
+        known = self.zones.get(origin)
+        return max(self.now, cast(SOA, known.soa[0]).serial + 1) if known else self.now
 
     def _delegation(self, origin: Name, spec: Spec, plan: Plan) -> Delegation:
         hosts = [dns.name.from_text(host) for host in spec.hosts]

@@ -8,18 +8,18 @@ RFC 1035 §5, RFC 3597 (unknown types and algorithms in text), RFC 4034, RFC 515
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import dns.name
 import dns.rdataclass
 import dns.rdatatype
-import dns.rdtypes.ANY.SOA
 import dns.rrset
 import dns.zone
 from dns.name import Name
 from dns.rdata import Rdata
 from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.DS import DS
+from dns.rdtypes.ANY.SOA import SOA
 from dns.rrset import RRset
 
 R = TypeVar("R", bound=Rdata)
@@ -57,9 +57,7 @@ class Zone:
     @property
     def negative_ttl(self) -> int:
         """TTL of NSEC, NSEC3 and of the SOA in negative answers (RFC 2308 §3, RFC 9077 §3)."""
-        soa = self.soa[0]
-        assert isinstance(soa, dns.rdtypes.ANY.SOA.SOA)
-        return min(self.soa.ttl, soa.minimum)
+        return min(self.soa.ttl, cast(SOA, self.soa[0]).minimum)
 
     def cuts(self) -> set[Name]:
         """Owner names of the delegations."""
