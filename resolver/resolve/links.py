@@ -80,8 +80,10 @@ def _from_cache(
     step: Step, entry: Entry, view: View, address_filter: AddressFilter, checking_disabled: bool
 ) -> Steps[Link]:
     generation = view.points.generation
+    if checking_disabled:
+        return Link(step, None, entry.expires, from_cache=True)
     validated = entry.verdict(generation)
-    if validated is not None or checking_disabled:
+    if validated is not None:
         return Link(step, validated, entry.expires, from_cache=True)
     # Cached while nobody had asked for a verdict, or under other anchors.
     if entry.step is step or entry.step.name == step.name:

@@ -59,7 +59,7 @@ def respond(query: Message, resolution: Resolution, mono: float, transport: Tran
     dnssec_ok = edns is not None and edns.dnssec_ok
     security = resolution.security
     rcode = resolution.rcode
-    if checking_disabled and (security is Security.BOGUS or (security is Security.INDETERMINATE and resolution.answer)):
+    if checking_disabled and security is Security.BOGUS:
         # RFC 4035 §5.5: a client that checks for itself gets what could not be validated here.
         rcode = resolution.bogus_rcode
     flags = t.QR | t.RA | (query.flags & _COPIED) | (rcode & t.RCODE_MASK)
