@@ -155,14 +155,6 @@ class KeyStore:
         self._pairs[identity] = private
         return private
 
-    def forget(self, owner: str) -> None:
-        """Throw away all pairs of `owner`, so that the next use makes new ones."""
-        prefix = f"{_file_stem(owner)}."
-        for identity in [i for i in self._pairs if i.startswith(prefix)]:
-            del self._pairs[identity]
-            if self.directory:
-                (self.directory / f"{identity}.pem").unlink(missing_ok=True)
-
 
 def altered(dnskey: DNSKEY) -> DNSKEY:
     """Another public key with the same key tag: two 16-bit words of the material change places (RFC 4034 appendix B).

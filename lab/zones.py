@@ -107,6 +107,7 @@ old          DNAME  new
 www.new      A      192.0.2.81
 www.new      TXT    "reached through the DNAME at old"
 abroad       DNAME  example.com.
+stretch      DNAME  a-target-that-is-much-longer-than-its-owner.example.com.
 ; wildcards, and names that stand in their way
 *.wild       A      192.0.2.90
 *.wild       TXT    "made by a wildcard"
