@@ -1,7 +1,7 @@
 """The packet cache: whole UDP responses, found by the raw octets of the query.
 
-Theory: two queries that differ in nothing but the ID (and the client's COOKIE option) get the same response, save the ID and
-the age of its TTLs. So the key is the query after its ID without COOKIE options, and the value the response after its ID.
+Theory: two queries that differ in nothing but the ID (and the client's COOKIE option) get the same response, save the ID
+and the age of its TTLs. So the key is the query after its ID without COOKIE options, and the value the response after its ID.
 Nothing is parsed on a hit, and nothing that bears on the answer can be forgotten in the key: flags, case, EDNS version,
 buffer size, DO and every other option are in it by themselves.
 
@@ -27,7 +27,7 @@ _TTL: Final = struct.Struct("!I")
 _OPTION: Final = struct.Struct("!HH")
 
 _PACKET_OCTETS: Final = 320
-"""Octets a packet costs beside key and body: objects' heads, slots, places in dictionary and ring (measured by tracemalloc)."""
+"""Octets a packet costs beside key and body: objects and their places in dictionary and ring (measured by tracemalloc)."""
 _HAND_STEPS: Final = 64
 """Packets that one insertion passes over at most before it evicts regardless: no insertion takes long."""
 

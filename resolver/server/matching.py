@@ -51,7 +51,7 @@ def judge(sent: Sent, packet: bytes) -> Message | tuple[Judgement, str]:
 
     A truncated answer is given back as far as it can be read: what matters of it is TC.
     """
-    if packet[:2] != sent.ident or len(packet) < 12 or not packet[2] & 0xF8 != 0x80:
+    if packet[:2] != sent.ident or len(packet) < 12 or packet[2] & 0xF8 != 0x80:
         return Judgement.IGNORE, "another ID, or no response to a query"
     echo = sent.echo
     echoed = packet[12 : 12 + len(echo)]

@@ -9,8 +9,8 @@ The rules, in the order in which they are applied:
 * DO=0: no DNSSEC records unless asked for by type (RFC 4035 §3.2.1).
 * A client that sent EDNS gets OPT with DO echoed (RFC 3225 §3), and in it: every Extended DNS Error, most specific first
   (RFC 8914 §2); NSID when asked (RFC 5001); the idle time-out of TCP when asked (RFC 7828 §3.3).
-* UDP: no more octets than the client takes and max-udp-size allows, 512 without EDNS. What does not fit is left out at RRset
-  boundaries and TC is set (RFC 2181 §9). Before data, EDE texts go, then EDE options; leaving out an option sets TC too
+* UDP: no more octets than the client takes and max-udp-size allows, 512 without EDNS. What does not fit is left out at
+  RRset boundaries and TC is set (RFC 2181 §9). Before data, EDE texts go, then EDE options; leaving out an option sets TC too
   (RFC 8914 §3).
 
 Limitations: no padding, which is for encrypted transports (RFC 8467); no cookies yet; no additional section: clients of a
@@ -31,7 +31,9 @@ from wire.limits import MAX_MESSAGE, MAX_UDP, MIN_UDP
 from wire.message import Message
 from wire.rrset import RRset
 
-DNSSEC_TYPES: Final = frozenset((t.RRSIG, t.NSEC, t.NSEC3, t.DNSKEY, t.DS, t.NSEC3PARAM, t.CDS, t.CDNSKEY, t.NXT, t.SIG, t.KEY))
+DNSSEC_TYPES: Final = frozenset(
+    (t.RRSIG, t.NSEC, t.NSEC3, t.NSEC3PARAM, t.DNSKEY, t.DS, t.CDS, t.CDNSKEY, t.NXT, t.SIG, t.KEY)
+)
 """Records that a client without DO sees only when it asks for their type (RFC 3225 §3, RFC 4035 §3.2.1)."""
 
 _COPIED: Final = t.RD | t.CD | t.OPCODE_MASK
@@ -141,9 +143,7 @@ def _compose(
     response = b""
     for told in _ever_shorter(errors):
         edns = Edns(identity.max_udp_size, asked.flags & t.DO, options + told, extended_rcode=rcode >> 4)
-        response = compose(
-            query.id, flags, question, answer, authority, edns=edns, max_size=size, signatures=signatures
-        )
+        response = compose(query.id, flags, question, answer, authority, edns=edns, max_size=size, signatures=signatures)
         if len(response) <= size and not response[2] & t.TC >> 8:
             return response
         if told is _NOTHING:

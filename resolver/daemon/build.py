@@ -1,0 +1,125 @@
+"""From the configuration to the plain values of the core and of the servers: nothing below knows of TOML.
+
+Raises StartError for what only shows now: a hints or anchors file whose content makes no sense.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from resolver.config import Config, Endpoint
+from resolver.daemon.errors import StartError
+from resolver.daemon.hints import root_servers
+from resolver.server.access import AccessList
+from resolver.server.listen_tcp import TcpBounds
+from resolver.server.respond import Identity
+from resolver.settings import Minimise, Settings
+from trust.anchors import Nta, TrustPoint, TrustPoints, builtin, merge, points_from_file
+from trust.policy import Policy, Sha1
+from trust.vocabulary import Address
+from wire.name import Name
+from wire.rdata import key_tag
+from wire.text import name_from_text, name_to_text
+
+PACKET_SHARE: Final = 4
+"""One part in so many of `cache.size` is for whole responses; the rest is for RRsets, from which they are made."""
+
+
+def worker_count(config: Config) -> int:
+    """Worker processes: as configured, or one for each core that we may use."""
+    return config.server.workers or len(os.sched_getaffinity(0))
+
+
+def packet_cache_size(config: Config) -> int:
+    """Octets for the packet cache of one worker."""
+    return config.cache.size // worker_count(config) // PACKET_SHARE
+
+
+def build_settings(config: Config) -> Settings:
+    """What the core goes by, for one worker."""
+    upstream, cache = config.upstream, config.cache
+    share = cache.size // worker_count(config)
+    return Settings(
+        root=root_servers(upstream.root_hints, upstream.port),
+        prime=upstream.prime,
+        port=upstream.port,
+        ipv4=upstream.ipv4,
+        ipv6=upstream.ipv6,
+        minimise=Minimise(upstream.minimise),
+        randomise_case=upstream.randomise_case,
+        allow_loopback=upstream.allow_loopback,
+        private_servers=upstream.private_servers,
+        do_not_query=tuple(str(prefix) for prefix in upstream.do_not_query),
+        stub=_server_table(upstream.stub_servers),
+        forward=_server_table(upstream.forward_servers),
+        cache_size=share - share // PACKET_SHARE,
+        min_ttl=cache.min_ttl,
+        max_ttl=cache.max_ttl,
+        max_negative_ttl=cache.max_negative_ttl,
+        local_zones=config.server.local_zones,
+        nta_extended_error=config.trust.nta.extended_error,
+    )
+
+
+def _server_table(table: Mapping[str, tuple[Endpoint, ...]]) -> dict[Name, list[Address]]:
+    return {name_from_text(zone): [Address(*server) for server in servers] for zone, servers in table.items()}
+
+
+def build_policy(config: Config) -> Policy:
+    """What counts as a signature."""
+    return Policy(Sha1(config.trust.sha1), config.trust.nsec3_max_iterations)
+
+
+def build_trust(config: Config) -> TrustPoints:
+    """Trust anchors, packaged or from files, and the configured negative ones.
+
+    Raises:
+        StartError: a file cannot be read or holds no usable anchor.
+    """
+    sources = config.trust.anchors
+    points: list[TrustPoint] = []
+    if isinstance(sources, str):
+        points = builtin()
+    else:
+        for path in sources:
+            try:
+                points += points_from_file(path.read_bytes(), time.time())
+            except OSError as error:
+                raise StartError(f"trust.anchors: {path} cannot be read: {error.strerror}") from None
+            except ValueError as error:
+                raise StartError(f"trust.anchors: {path}: {error}") from None
+    ntas = [Nta(name_from_text(zone), "configured") for zone in config.trust.nta.static]
+    return TrustPoints(merge(points), ntas)
+
+
+def anchor_summary(points: TrustPoints) -> list[str]:
+    """Each trust point with its key tags, for the log: `. 20326 38696`."""
+    return [" ".join([name_to_text(name), *(str(tag) for tag in _tags(point))]) for name, point in points.points.items()]
+
+
+def _tags(point: TrustPoint) -> list[int]:
+    tags = {int.from_bytes(ds[:2], "big") for ds in point.ds} | {key_tag(key) for key in point.dnskeys}
+    return sorted(tags)
+
+
+def build_access(config: Config) -> AccessList:
+    """Who is served."""
+    return AccessList(config.access.allow)
+
+
+def build_identity(config: Config) -> Identity:
+    """What responses say of this instance."""
+    server = config.server
+    return Identity(
+        nsid=(server.nsid or socket.gethostname()).encode("ascii", "replace"),
+        max_udp_size=server.max_udp_size,
+        idle_timeout_s=server.tcp_idle_timeout if server.edns_tcp_keepalive else None,
+    )
+
+
+def build_tcp_bounds(config: Config) -> TcpBounds:
+    """What client connections are bound by."""
+    server = config.server
+    return TcpBounds(server.tcp_connections, server.tcp_per_client, server.tcp_idle_timeout)

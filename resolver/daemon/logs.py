@@ -1,0 +1,47 @@
+"""The log: structlog, to standard error, as lines for people or as JSON objects. The only file that imports structlog.
+
+An event has a short name and its facts as keys. Names of events, for whoever greps:
+
+    starting, listening, ready, stopping, stopped, cannot-start
+    worker-started, worker-exited, worker-stuck
+    validation-failure (DESIGN §4: guideline 2-9), query (only with log.queries), internal-error
+"""
+
+import logging
+import sys
+from typing import Any, Final, Literal, TextIO
+
+import structlog
+from structlog.typing import FilteringBoundLogger, Processor
+
+LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure(level: str, form: Literal["text", "json"], stream: TextIO | None = None) -> None:
+    """Set up logging for this process."""
+    stream = stream or sys.stderr
+    renderer: Processor
+    if form == "json":
+        renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
+    else:
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(), pad_event_to=20, exception_formatter=structlog.dev.plain_traceback
+        )
+    processors: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    ]
+    if form == "json":
+        processors.append(structlog.processors.format_exc_info)
+    structlog.configure(
+        processors=[*processors, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        cache_logger_on_first_use=False,
+    )
+
+
+def logger(**facts: Any) -> FilteringBoundLogger:
+    """A logger whose lines all carry these facts."""
+    bound: FilteringBoundLogger = structlog.get_logger(**facts)
+    return bound

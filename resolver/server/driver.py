@@ -1,0 +1,224 @@
+"""Runs the mesh: its actions become packets and finished queries, what comes back becomes replies. Knows when, not how.
+
+Theory: every event (a client's query, a packet, a time-out) ends in `_perform`, which works off the mesh's actions in
+order; an action that gives a reply at once (no route, no descriptor) puts the mesh's next actions behind the others, so that
+nothing recurses. No task is made for a query.
+
+Deadlines of all exchanges are in one heap and served by one timer of the loop, which fires at most every TICK seconds: a
+time-out is up to TICK late, and thousands of queries a second cost fifty timers a second. Entries of exchanges that ended
+in time stay in the heap until then.
+
+An exception that escapes from the mesh or from a finishing query is a bug; it is told to the observer and counted, and the
+other queries go on.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Final, Protocol
+
+from resolver.mesh import Action, Finish, Forget, Mesh, Send
+from resolver.resolution import Resolution
+from resolver.server import clock
+from resolver.server.counters import Counters
+from resolver.server.entropy import Entropy
+from resolver.server.poller import Poller
+from resolver.server.upstream_tcp import TcpExchange, UpstreamTcp
+from resolver.server.upstream_udp import UdpExchange, UpstreamUdp
+from trust.anchors import TrustPoints
+from trust.vocabulary import Now, Question, Reply, Transport, Trouble
+from wire.limits import MAX_UDP, UPSTREAM_TCP, UPSTREAM_UDP
+
+TICK: Final = 0.02
+"""Seconds between two rounds of the timer at least."""
+
+
+class Waiter(Protocol):
+    """Who submitted a question: the token given to the mesh."""
+
+    def finish(self, resolution: Resolution, now: Now) -> None:
+        """Here is the answer; called once."""
+
+    def abandon(self) -> None:
+        """There will be none, because of a bug of ours; called at most once, possibly after `finish` raised."""
+
+
+class Driver:
+    """One mesh and its sockets to servers.
+
+    Args:
+        payload: EDNS buffer size told to servers; at most 1232 whatever is asked for (guideline 2-4).
+        udp_limit, tcp_limit: exchanges at once over each transport.
+        crashed: told of an exception that should not have been: where, and which.
+        new_epoch: called when whole responses kept outside the mesh must be dropped.
+    """
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        loop: asyncio.AbstractEventLoop,
+        counters: Counters,
+        *,
+        payload: int = MAX_UDP,
+        udp_limit: int = UPSTREAM_UDP,
+        tcp_limit: int = UPSTREAM_TCP,
+        crashed: Callable[[str, Exception], None],
+        new_epoch: Callable[[], None],
+    ) -> None:
+        self.mesh = mesh
+        self._loop = loop
+        self._counters = counters
+        self._crashed = crashed
+        self._new_epoch = new_epoch
+        self._epoch = mesh.epoch
+        self._poller = Poller(loop)
+        entropy = Entropy()
+        payload = min(payload, MAX_UDP)
+        self._udp = UpstreamUdp(self._poller, entropy, counters, self._deliver, payload, udp_limit)
+        self._tcp = UpstreamTcp(self._poller, entropy, counters, self._deliver, payload, tcp_limit)
+        self._exchanges: dict[int, UdpExchange | TcpExchange] = {}
+        self._work: deque[Action] = deque()
+        self._working = False
+        self._deadlines: list[tuple[float, int]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = float("inf")
+
+    @property
+    def inflight(self) -> int:
+        """Resolutions in progress."""
+        return self.mesh.inflight
+
+    def submit(self, waiter: Waiter, question: Question, *, checking_disabled: bool = False) -> None:
+        """Resolve for a client; `waiter.finish` is called, possibly before this returns."""
+        now = clock.now()
+        try:
+            actions = self.mesh.submit(waiter, question, now, checking_disabled=checking_disabled)
+        except Exception as error:
+            self._tell("submit", error)
+            waiter.abandon()
+            return
+        self._perform(actions)
+
+    def set_trust(self, points: TrustPoints) -> None:
+        """Put other trust anchors and NTAs in force."""
+        self.mesh.set_trust(points)
+        self._perform([])
+
+    def flush(self) -> None:
+        """Forget everything learnt."""
+        self.mesh.flush()
+        self._perform([])
+
+    def close(self) -> None:
+        """Close every socket and the timer. Queries in flight stay unanswered."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for exchange in list(self._exchanges.values()):
+            exchange.close()
+        self._exchanges.clear()
+        self._poller.close()
+
+    # --- actions -------------------------------------------------------------------------------------------------
+
+    def _perform(self, actions: list[Action]) -> None:
+        work = self._work
+        work.extend(actions)
+        if self._working:
+            return
+        self._working = True
+        try:
+            while work:
+                action = work.popleft()
+                try:
+                    if isinstance(action, Send):
+                        self._send(action)
+                    elif isinstance(action, Finish):
+                        self._finish(action)
+                    else:
+                        self._forget(action)
+                except Exception as error:
+                    self._tell(type(action).__name__, error)
+        finally:
+            self._working = False
+        if self.mesh.epoch != self._epoch:
+            self._epoch = self.mesh.epoch
+            self._new_epoch()
+        self._arm()
+
+    def _finish(self, finish: Finish) -> None:
+        waiter: Waiter = finish.token  # type: ignore[assignment]
+        try:
+            waiter.finish(finish.resolution, clock.now())
+        except Exception:
+            waiter.abandon()
+            raise
+
+    def _send(self, send: Send) -> None:
+        ask = send.ask
+        upstream = self._udp if ask.transport is Transport.UDP else self._tcp
+        started = upstream.start(send.ask_id, ask)
+        if isinstance(started, Reply):
+            self._counters.upstream_unreachable += 1
+            self._work.extend(self.mesh.reply(send.ask_id, started))
+            return
+        self._exchanges[send.ask_id] = started
+        heappush(self._deadlines, (clock.monotonic() + ask.timeout_s, send.ask_id))
+
+    def _forget(self, forget: Forget) -> None:
+        exchange = self._exchanges.pop(forget.ask_id, None)
+        if exchange is not None:
+            exchange.close()
+
+    def _deliver(self, ask_id: int, reply: Reply) -> None:
+        """An exchange ended (and is closed)."""
+        if self._exchanges.pop(ask_id, None) is None:
+            return
+        try:
+            actions = self.mesh.reply(ask_id, reply)
+        except Exception as error:
+            self._tell("reply", error)
+            return
+        self._perform(actions)
+
+    def _tell(self, where: str, error: Exception) -> None:
+        self._counters.internal_errors += 1
+        self._crashed(where, error)
+
+    # --- time ----------------------------------------------------------------------------------------------------
+
+    def _arm(self) -> None:
+        """See to it that the timer fires for the earliest deadline."""
+        deadlines = self._deadlines
+        if not self._exchanges:
+            deadlines.clear()
+        due = deadlines[0][0] if deadlines else float("inf")
+        of_mesh = self.mesh.next_deadline()
+        if of_mesh is not None and of_mesh < due:
+            due = of_mesh
+        if due < self._timer_due:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer_due = due
+            self._timer = self._loop.call_later(max(due - clock.monotonic(), TICK), self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._timer_due = float("inf")
+        deadlines = self._deadlines
+        now = clock.now()
+        while deadlines and deadlines[0][0] <= now.mono:
+            _, ask_id = heappop(deadlines)
+            exchange = self._exchanges.get(ask_id)
+            if exchange is not None:
+                exchange.close()
+                self._counters.upstream_timeouts += 1
+                self._deliver(ask_id, Reply(now, trouble=Trouble.TIMEOUT))
+        of_mesh = self.mesh.next_deadline()
+        actions: list[Action] = []
+        if of_mesh is not None and of_mesh <= now.mono:
+            try:
+                actions = self.mesh.expire(now)
+            except Exception as error:
+                self._tell("expire", error)
+        self._perform(actions)

@@ -1,0 +1,286 @@
+"""Clients over TCP: two-octet framing, pipelining, answers in the order in which they are ready (RFC 7766).
+
+What bounds a client (RFC 7766 §6.2, RFC 9210 §4):
+
+* connections in all and for each address; at the ceiling the one idle for longest gives way;
+* idle time: no whole query for that long and none being worked on; octets that make no query do not count, so neither
+  silence nor a trickle holds a connection;
+* queries worked on at once for one connection: beyond TCP_PIPELINE it is not read, and the client's window fills up;
+* answers it does not read: while the system takes no more, it is not read either; over TCP_UNREAD octets it is cut.
+
+A client that is not served gets one REFUSED and is closed. One that closes its side still gets the answers to what it
+asked.
+
+Limitations: one sweep a second at most closes idle connections, so they live up to that much longer than configured.
+"""
+
+import asyncio
+import socket
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, cast
+
+from resolver.server.clock import monotonic
+from resolver.server.service import Service
+from trust.vocabulary import Transport
+from wire.limits import TCP_PIPELINE, TCP_UNREAD
+
+_BACKLOG: Final = 256
+"""Connections the system completes before we take them."""
+_SWEEP: Final = 1.0
+"""Seconds between looks for idle connections, at most; less when the time-out is shorter."""
+
+
+@dataclass(frozen=True, slots=True)
+class TcpBounds:
+    """`[server]` tcp-connections, tcp-per-client, tcp-idle-timeout."""
+
+    connections: int = 500
+    per_client: int = 20
+    idle_s: float = 10.0
+    pipeline: int = TCP_PIPELINE
+    unread: int = TCP_UNREAD
+
+
+class TcpListeners:
+    """All listening sockets of a worker and their connections: the bounds hold for them together."""
+
+    def __init__(self, service: Service, bounds: TcpBounds) -> None:
+        self.service = service
+        self.bounds = bounds
+        # In order of last use: what a connection does moves it to the end, so the first is idle for longest.
+        self.connections: dict[Connection, None] = {}
+        self._by_client: dict[str, int] = {}
+        self._servers: list[asyncio.Server] = []
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def start(self, sockets: list[socket.socket]) -> None:
+        """Accept on bound sockets."""
+        self._loop = loop = asyncio.get_running_loop()
+        for sock in sockets:
+            self._servers.append(await loop.create_server(partial(Connection, self), sock=sock, backlog=_BACKLOG))
+
+    def stop(self) -> None:
+        """Accept no more; connections stay."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
+    def close(self) -> None:
+        """Stop, and close every connection without waiting."""
+        self.stop()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        for connection in list(self.connections):
+            connection.cut()
+
+    # --- what connections tell -----------------------------------------------------------------------------------
+
+    def admit(self, connection: "Connection", client: str) -> bool:
+        """Take a new connection, unless the bounds are full."""
+        counters = self.service.counters
+        held = self._by_client.get(client, 0)
+        if held >= self.bounds.per_client or (len(self.connections) >= self.bounds.connections and not self._make_room()):
+            counters.tcp_rejected += 1
+            return False
+        counters.tcp_accepted += 1
+        self.connections[connection] = None
+        self._by_client[client] = held + 1
+        if self._sweeper is None:
+            self._arm()
+        return True
+
+    def used(self, connection: "Connection") -> None:
+        """A whole query came or an answer went."""
+        connection.used_at = monotonic()
+        if connection in self.connections:
+            del self.connections[connection]
+            self.connections[connection] = None
+
+    def ended(self, connection: "Connection", client: str) -> None:
+        """A connection is gone."""
+        if connection in self.connections:
+            del self.connections[connection]
+            held = self._by_client[client] - 1
+            if held:
+                self._by_client[client] = held
+            else:
+                del self._by_client[client]
+
+    def _make_room(self) -> bool:
+        """Close the connection idle for longest; False when all are at work."""
+        for connection in self.connections:
+            if not connection.busy:
+                self.service.counters.tcp_idle_closed += 1
+                connection.cut()
+                self.ended(connection, connection.client)
+                return True
+        return False
+
+    def _arm(self) -> None:
+        assert self._loop is not None
+        self._sweeper = self._loop.call_later(min(_SWEEP, self.bounds.idle_s / 4), self._sweep)
+
+    def _sweep(self) -> None:
+        """Close what has been idle for too long. Those at work or not reading are judged by the same clock."""
+        self._sweeper = None
+        limit = monotonic() - self.bounds.idle_s
+        for connection in list(self.connections):
+            if connection.used_at > limit:
+                break
+            if connection.busy and not connection.stalled:
+                continue  # the resolution has a deadline of its own
+            if connection.stalled:
+                self.service.counters.tcp_cut += 1
+            else:
+                self.service.counters.tcp_idle_closed += 1
+            connection.cut() if connection.stalled else connection.hang_up()
+        if self.connections:
+            self._arm()
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection.
+
+    Attributes:
+        client: address as text; `used_at`: monotonic time of the last whole query or answer.
+        busy: whether queries of it are being worked on; `stalled`: whether it does not read its answers.
+    """
+
+    def __init__(self, listeners: TcpListeners) -> None:
+        self._listeners = listeners
+        self._service = listeners.service
+        self._transport: asyncio.Transport | None = None
+        self._input = bytearray()
+        self._waiting: deque[bytes] = deque()
+        self._pending = 0
+        self._at_end = False
+        self._reading = True
+        self.client = ""
+        self.used_at = monotonic()
+        self.stalled = False
+
+    @property
+    def busy(self) -> bool:
+        return self._pending > 0
+
+    # --- asyncio.Protocol ----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client connected."""
+        self._transport = tcp = cast(asyncio.Transport, transport)
+        peer = tcp.get_extra_info("peername")
+        self.client = peer[0] if peer else ""
+        if not peer or not self._listeners.admit(self, self.client):
+            self._transport = None
+            tcp.abort()
+            return
+        # Writing is paused as soon as the system's own buffer is full.
+        tcp.set_write_buffer_limits(high=0)
+
+    def data_received(self, data: bytes) -> None:
+        """Octets came: any number of queries, or part of one."""
+        if self._transport is None:
+            return
+        buffer = self._input
+        buffer += data
+        pos, size = 0, len(buffer)
+        while size - pos >= 2:
+            end = pos + 2 + (buffer[pos] << 8 | buffer[pos + 1])
+            if end > size:
+                break
+            self._waiting.append(bytes(buffer[pos + 2 : end]))
+            pos = end
+        if pos:
+            del buffer[:pos]
+            self._listeners.used(self)
+            self._work()
+
+    def eof_received(self) -> bool:
+        """The client closed its side: answer what it asked, then close ours."""
+        self._at_end = True
+        self._close_if_done()
+        return self._transport is not None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone; answers still being worked on have nowhere to go."""
+        self._transport = None
+        self._waiting.clear()
+        self._listeners.ended(self, self.client)
+
+    def pause_writing(self) -> None:
+        """The client does not read as fast as it asks."""
+        self.stalled = True
+        self._flow()
+
+    def resume_writing(self) -> None:
+        """It caught up."""
+        self.stalled = False
+        self._listeners.used(self)
+        self._work()
+
+    # --- queries and answers -------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        """Take up the queries that wait, as far as the bounds allow."""
+        waiting = self._waiting
+        pipeline = self._listeners.bounds.pipeline
+        service = self._service
+        while waiting and self._pending < pipeline and not self.stalled and self._transport is not None:
+            self._pending += 1
+            service.counters.tcp_queries += 1
+            if not service.take(waiting.popleft(), self.client, Transport.TCP, self._answer):
+                self._pending -= 1
+                # Not a query, or one that will get no answer: the client would wait for it in vain.
+                self.cut()
+                return
+        self._flow()
+        self._close_if_done()
+
+    def _answer(self, response: bytes) -> None:
+        self._pending -= 1
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        transport.write(len(response).to_bytes(2, "big") + response)
+        if transport.get_write_buffer_size() > self._listeners.bounds.unread:
+            self._service.counters.tcp_cut += 1
+            self.cut()
+            return
+        self._listeners.used(self)
+        if not self._service.access.allows(self.client):
+            self._waiting.clear()
+            self.hang_up()
+        elif not self._reading or self._at_end:
+            # Not at once: this may be called from within `_work`.
+            asyncio.get_running_loop().call_soon(self._work)
+
+    def _flow(self) -> None:
+        """Read only as long as what was read is being worked on."""
+        transport = self._transport
+        if transport is None or self._at_end or transport.is_closing():
+            return
+        wanted = not self._waiting and not self.stalled
+        if wanted and not self._reading:
+            self._reading = True
+            transport.resume_reading()
+        elif not wanted and self._reading:
+            self._reading = False
+            transport.pause_reading()
+
+    def _close_if_done(self) -> None:
+        if self._at_end and not self._pending and not self._waiting and self._transport is not None:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close once what was written is sent."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def cut(self) -> None:
+        """Close at once, whatever is unsent."""
+        if self._transport is not None:
+            self._transport.abort()
