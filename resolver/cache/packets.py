@@ -1,8 +1,8 @@
 """The packet cache: whole UDP responses, found by the raw octets of the query.
 
 Theory: two queries that differ in nothing but the ID (and the client's COOKIE option) get the same response, save the ID
-and the age of its TTLs. So the key is the query after its ID without COOKIE options, and the value the response after its ID.
-Nothing is parsed on a hit, and nothing that bears on the answer can be forgotten in the key: flags, case, EDNS version,
+and the age of its TTLs. So the key is the query after its ID without COOKIE options, and the value the response after its
+ID. Nothing is parsed on a hit, and nothing that bears on the answer can be forgotten in the key: flags, case, EDNS version,
 buffer size, DO and every other option are in it by themselves.
 
 A response is aged at most once a second: TTLs go down by the whole seconds between the whole second in which it was stored

@@ -1,8 +1,8 @@
 """Runs the mesh: its actions become packets and finished queries, what comes back becomes replies. Knows when, not how.
 
 Theory: every event (a client's query, a packet, a time-out) ends in `_perform`, which works off the mesh's actions in
-order; an action that gives a reply at once (no route, no descriptor) puts the mesh's next actions behind the others, so that
-nothing recurses. No task is made for a query.
+order; an action that gives a reply at once (no route, no descriptor) puts the mesh's next actions behind the others, so
+that nothing recurses. No task is made for a query.
 
 Deadlines of all exchanges are in one heap and served by one timer of the loop, which fires at most every TICK seconds: a
 time-out is up to TICK late, and thousands of queries a second cost fifty timers a second. Entries of exchanges that ended

@@ -1,8 +1,9 @@
 """Clients over UDP: the receive loop.
 
 Theory: the socket is drained in batches of at most BATCH per wake-up, so that neither a busy socket starves the others nor
-a wake-up is spent on each packet. For each packet: access (one look-up by address), packet cache (one look-up by the query's
-octets), ID and aged TTLs, send. Nothing is parsed and no object made on that way; everything else is `Service.take`.
+a wake-up is spent on each packet. For each packet: access (one look-up by address), packet cache (one look-up by the
+query's octets), ID and aged TTLs, send. Nothing is parsed and no object made on that way; everything else is
+`Service.take`.
 
 A socket bound to one address answers from it by itself. One bound to all addresses (0.0.0.0, ::) has to say from which
 (IP_PKTINFO, RFC 3542 §6), because the client takes an answer from no other; that way is slower and only such sockets take

@@ -10,14 +10,12 @@ The rules, in the order in which they are applied:
 * A client that sent EDNS gets OPT with DO echoed (RFC 3225 §3), and in it: every Extended DNS Error, most specific first
   (RFC 8914 §2); NSID when asked (RFC 5001); the idle time-out of TCP when asked (RFC 7828 §3.3).
 * UDP: no more octets than the client takes and max-udp-size allows, 512 without EDNS. What does not fit is left out at
-  RRset boundaries and TC is set (RFC 2181 §9). Before data, EDE texts go, then EDE options; leaving out an option sets TC too
-  (RFC 8914 §3).
+  RRset boundaries and TC is set (RFC 2181 §9); the texts of EDEs give way to data (RFC 8914 §3, `wire.composer`).
 
 Limitations: no padding, which is for encrypted transports (RFC 8467); no cookies yet; no additional section: clients of a
 resolver ask for what they need.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -140,16 +138,9 @@ def _compose(
         # RFC 6891 §6.2.3: values below 512 are 512.
         size = min(max(asked.payload, MIN_UDP), identity.max_udp_size)
     options = _options(asked, transport, identity)
-    response = b""
-    for told in _ever_shorter(errors):
-        edns = Edns(identity.max_udp_size, asked.flags & t.DO, options + told, extended_rcode=rcode >> 4)
-        response = compose(query.id, flags, question, answer, authority, edns=edns, max_size=size, signatures=signatures)
-        if len(response) <= size and not response[2] & t.TC >> 8:
-            return response
-        if told is _NOTHING:
-            break
-    # RFC 8914 §3: an option that had to be left out sets TC, as truncated data does.
-    return response[:2] + bytes((response[2] | t.TC >> 8,)) + response[3:]
+    options += [ede(code, text) for code, text in errors]
+    edns = Edns(identity.max_udp_size, asked.flags & t.DO, options, extended_rcode=rcode >> 4)
+    return compose(query.id, flags, question, answer, authority, edns=edns, max_size=size, signatures=signatures)
 
 
 def _options(asked: Edns, transport: Transport, identity: Identity) -> list[tuple[int, bytes]]:
@@ -164,17 +155,3 @@ def _options(asked: Edns, transport: Transport, identity: Identity) -> list[tupl
         # RFC 7828 §3.1: units of 100 milliseconds, 16 bits. Over UDP the option is ignored (§3.2.1).
         options.append((KEEPALIVE, min(int(identity.idle_timeout_s * 10), 0xFFFF).to_bytes(2, "big")))
     return options
-
-
-_NOTHING: Final[list[tuple[int, bytes]]] = []
-
-
-def _ever_shorter(errors: list[tuple[int, str]]) -> Iterator[list[tuple[int, bytes]]]:
-    """EDE options, from all that there is to say to nothing: the most specific text stays longest."""
-    if errors:
-        yield [ede(code, text) for code, text in errors]
-        (code, text), *rest = errors
-        if rest:
-            yield [ede(code, text), *(ede(code) for code, _ in rest)]
-        yield [ede(code) for code, _ in errors]
-    yield _NOTHING

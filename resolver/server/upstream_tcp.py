@@ -98,9 +98,8 @@ class TcpExchange:
         server = self._ask.server
         socket = None
         try:
-            socket = _socket.socket(
-                _socket.AF_INET6 if ":" in server.ip else _socket.AF_INET, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK
-            )
+            family = _socket.AF_INET6 if ":" in server.ip else _socket.AF_INET
+            socket = _socket.socket(family, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK)
             self._started = now().mono
             code = socket.connect_ex(server)
             if code not in (0, errno.EINPROGRESS):
