@@ -72,8 +72,7 @@ def compose(
             written = _write_rrset(out, offsets, rrset, ttl, signatures)
             if len(out) > limit:
                 del out[mark:]
-                for name in [name for name, offset in offsets.items() if offset >= mark]:
-                    del offsets[name]
+                _forget(offsets, mark)
                 if index < 2:
                     truncated = True
                     break
@@ -175,3 +174,12 @@ def _remember(offsets: dict[Name, int], name: Name, at: int) -> None:
         offsets[name] = at + pos
         pos += length + 1
         name = name[length + 1 :]
+
+
+def _forget(offsets: dict[Name, int], mark: int) -> None:
+    """Forget the names written at `mark` and after; they were remembered in the order of their offsets."""
+    while offsets:
+        name, offset = offsets.popitem()
+        if offset < mark:
+            offsets[name] = offset
+            return

@@ -3,6 +3,8 @@
 Layouts serve the reader (decompress, lower-case, check lengths) and the composer (compress again). Types without a
 layout are opaque octets (RFC 3597 §3).
 
+Limitations: A6 (RFC 2874, historic) is opaque too, though RFC 4034 §6.2 would have the name in it lower-cased.
+
 RFC 1035 §3.3, RFC 3597 §4 (which names may be compressed), RFC 4034 §6.2 with RFC 6840 §5.1 (which are lower-cased: all
 but NSEC's), RFC 4034 §2-5, RFC 5155 §3-4.
 """
@@ -71,6 +73,9 @@ MINIMUM: Final[dict[int, int]] = {
 
 CHARACTER_STRINGS: Final = frozenset((t.TXT, t.SPF, t.HINFO, t.X25, t.ISDN))
 """Types whose RDATA is nothing but character-strings, at least one (RFC 1035 §3.3.14)."""
+
+_STRINGS_AT_MOST: Final = {t.HINFO: 2, t.X25: 1, t.ISDN: 2}
+"""RFC 1035 §3.3.2 (exactly two); RFC 1183 §3.1, §3.2."""
 
 IN_ONLY: Final = frozenset((t.A, t.WKS, t.PX, t.AAAA, t.SRV, t.NAPTR, t.KX))
 """Types that class IN alone defines (RFC 1035 §3.4, RFC 2163, 3596, 2782, 3403, 2230): opaque in any other class."""
@@ -191,7 +196,7 @@ def form_is_sound(rtype: int, rdata: bytes) -> bool:
         while pos < len(rdata):
             pos += rdata[pos] + 1
             count += 1
-        return pos == len(rdata) and count > 0 and (rtype != t.HINFO or count == 2)
+        return pos == len(rdata) and 0 < count <= _STRINGS_AT_MOST.get(rtype, count) and (count == 2 or rtype != t.HINFO)
     return True
 
 

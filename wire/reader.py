@@ -212,12 +212,10 @@ def _follow(wire: bytes, pos: int, limit: int, names: Names) -> Name:
         if pos >= limit or pos < 12:
             raise FormError("compression pointer does not point backwards")
         start = pos
-        while length := wire[pos]:
-            if length > 63:
-                break
+        while pos < limit and 0 < (length := wire[pos]) < 0x40:
             pos += length + 1
-            if pos >= limit:
-                raise FormError("compression pointer leads into its own name")
+        if pos + (2 if length else 1) > limit:
+            raise FormError("compression pointer leads into its own name")
         tail = names.get(start)
         if tail is not None:
             break
@@ -227,8 +225,6 @@ def _follow(wire: bytes, pos: int, limit: int, names: Names) -> Name:
             break
         if length < 0xC0:
             raise FormError("unknown label type")
-        if pos + 2 > limit:
-            raise FormError("compression pointer leads into its own name")
         pos, limit = (length & 0x3F) << 8 | wire[pos + 1], start
     for start, end in reversed(pieces):
         tail = wire[start:end].lower() + tail
