@@ -27,6 +27,8 @@ class Reason(Enum):
     """The zone is signed with no algorithm that we support (RFC 4035 §5.2, RFC 9905)."""
     UNSUPPORTED_DIGEST = ("unsupported-digest", 2)
     """The zone's DS records use no digest that we support (RFC 4509, RFC 9905)."""
+    UNSIGNABLE = ("unsignable", None)
+    """Signatures were asked for, which are never signed themselves (RFC 4035 §2.2): data, but no proof."""
     NSEC3_ITERATIONS = ("nsec3-iterations", 27)
     """The denial uses more NSEC3 iterations than allowed (RFC 9276 §3.2)."""
 
