@@ -4,7 +4,6 @@ A trust generation (anchors and NTAs) and an epoch go with it: when trust change
 unchecked, zone trust is built anew, and the packet cache, which keeps no verdicts, starts over under the new epoch.
 """
 
-from collections.abc import Iterator, MutableMapping
 from typing import Final
 
 from resolver.cache.answers import AnswerCache, Entry, Rank
@@ -13,7 +12,7 @@ from resolver.cache.failures import Failures
 from resolver.cache.servers import Servers
 from resolver.settings import Dice, Settings
 from trust.anchors import TrustPoints
-from trust.chain import ZoneTrust
+from trust.zone import ZoneTrust
 from trust.policy import Budget, Policy
 from trust.validate import Validated
 from trust.vocabulary import Cut, Kind, Now, Step
@@ -25,33 +24,28 @@ MAX_ZONES: Final = 100_000
 """Zones whose keys are remembered; the oldest go first."""
 
 
-class ZoneTrusts(MutableMapping[Name, ZoneTrust]):
+class ZoneTrusts:
     """Zone trust by zone, bounded in number."""
 
     def __init__(self) -> None:
         self._zones: dict[Name, ZoneTrust] = {}
 
-    def __getitem__(self, zone: Name) -> ZoneTrust:
-        return self._zones[zone]
+    def __len__(self) -> int:
+        return len(self._zones)
 
-    def __setitem__(self, zone: Name, trust: ZoneTrust) -> None:
+    def get(self, zone: Name, /) -> ZoneTrust | None:
+        """The state kept for the name, fresh or not."""
+        return self._zones.get(zone)
+
+    def __setitem__(self, zone: Name, trust: ZoneTrust, /) -> None:
         self._zones.pop(zone, None)
         self._zones[zone] = trust
         if len(self._zones) > MAX_ZONES:
             del self._zones[next(iter(self._zones))]
 
-    def __delitem__(self, zone: Name) -> None:
-        del self._zones[zone]
-
-    def __iter__(self) -> Iterator[Name]:
-        return iter(self._zones)
-
-    def __len__(self) -> int:
-        return len(self._zones)
-
-    def get(self, zone: Name, default: ZoneTrust | None = None) -> ZoneTrust | None:
-        """The zone's trust; the base class would raise and catch KeyError on every miss."""
-        return self._zones.get(zone, default)
+    def forget(self, zone: Name) -> None:
+        """Drop what is known of the zone: its keys may have changed."""
+        self._zones.pop(zone, None)
 
 
 class Memory:

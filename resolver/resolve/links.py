@@ -119,7 +119,7 @@ def _retry(step: Step, validated: Validated, view: View, address_filter: Address
     """Ask other servers for what proved bogus; gives back the best there is."""
     if validated.verdict.reason is Reason.SIGNING_KEY_MISSING and validated.zone is not None:
         zone = validated.zone.zone
-        view.zones.pop(zone, None)
+        view.zones.forget(zone)
         view.memory.answers.forget(zone, t.DNSKEY)
         validated = yield from validate(step, view, view.now)
         if not _is_bogus(validated):

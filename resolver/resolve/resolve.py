@@ -58,6 +58,19 @@ def resolve(
     return answer.failed(Reason.ALIAS_LOOP, "alias chain leads back to itself", view)
 
 
+def _authority_of(link: Link) -> list[RRset]:
+    """What goes into the authority section with a link: a denial's SOA and proof, a wildcard's proof (RFC 4035 §3.1.3).
+
+    With a secure link goes only what is verified, since AD speaks of the authority section too (RFC 4035 §3.2.3).
+    """
+    step, validated = link.step, link.validated
+    if validated is not None and validated.verdict.security is Security.SECURE:
+        return validated.authority
+    if step.kind is Kind.NXDOMAIN or step.kind is Kind.NODATA:
+        return step.authority
+    return [rrset for rrset in step.authority if rrset.rtype in _DENIAL_TYPES]
+
+
 class _Answer:
     """The answer as it grows."""
 
@@ -82,15 +95,10 @@ class _Answer:
         self.steps.append((step, link.validated))
         self.expires = min(self.expires, expires)
         self._weigh(link, view)
-        for rrset in step.rrsets:
-            self.answer.append((rrset, expires))
-        if step.kind is Kind.NXDOMAIN or step.kind is Kind.NODATA:
-            self.authority += [(rrset, expires) for rrset in step.authority]
-            if step.kind is Kind.NXDOMAIN:
-                self.rcode = t.NXDOMAIN
-            return None
-        # What denies the name's own existence goes with an answer that a wildcard gave (RFC 4035 §3.1.3.3).
-        self.authority += [(rrset, expires) for rrset in step.authority if rrset.rtype in _DENIAL_TYPES]
+        self.answer += [(rrset, expires) for rrset in step.rrsets]
+        self.authority += [(rrset, expires) for rrset in _authority_of(link)]
+        if step.kind is Kind.NXDOMAIN:
+            self.rcode = t.NXDOMAIN
         if step.kind is Kind.DNAME:
             if step.target is None:
                 self.rcode = t.YXDOMAIN  # RFC 6672 §2.2: the substitution grew over 255 octets
