@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from lab.client import command, wait_for_answer
 from lab.directory import LabDirectory, Settings
@@ -80,7 +81,18 @@ def stop(directory: LabDirectory) -> bool:
             os.kill(pid, number)
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while time.monotonic() < deadline:
-            if directory.running() is None:
+            if directory.running() is None and _gone(pid):
                 return True
             time.sleep(POLL_S)
     raise LabError(f"the lab (pid {pid}) does not end")
+
+
+def _gone(pid: int) -> bool:
+    """Whether a process has ended, even if its parent has not asked how."""
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return Path("/proc/self").exists()  # Without /proc the signal alone tells, and it found the process.
+    except ProcessLookupError:
+        return True
