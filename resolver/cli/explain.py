@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,9 +58,13 @@ def explain(
 
 
 def _show(document: dict[str, Any]) -> None:
+    from rich.console import Console
+
     out = console()
     question, answer = document["question"], document["answer"]
-    out.print(_tree(document))
+    # A tree is folded to the terminal's width; in a pipe every line stays whole.
+    wide = {} if sys.stdout.isatty() else {"width": 400}
+    Console(markup=False, emoji=False, highlight=False, **wide).print(_tree(document))
     out.print(f"{question['name']} {question['type']}: {answer['rcode']}, {answer['security']}")
     out.print(answer["sentence"])
     if answer["who"]:

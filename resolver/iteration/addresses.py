@@ -73,20 +73,18 @@ class AddressFilter:
     def _why_not(self, ip: str) -> str:
         """Why the address is not asked; empty when it may be."""
         address = ip_address(ip)
-        special: tuple[tuple[IPv4Network | IPv6Network, str, str], ...]
-        if isinstance(address, IPv4Address):
-            if not self._ipv4:
-                return "IPv4 is off"
-            special = _SPECIAL_4
-        else:
-            if not self._ipv6:
-                return "IPv6 is off"
-            special = _SPECIAL_6
+        version_4 = isinstance(address, IPv4Address)
+        special: tuple[tuple[IPv4Network | IPv6Network, str, str], ...] = _SPECIAL_4 if version_4 else _SPECIAL_6
         for prefix, what, allowed in special:
             if address in prefix:
-                return "" if allowed in self._allowed else what
-        if isinstance(address, IPv6Address) and address not in _GLOBAL_6:
-            return "not a global unicast address"
+                if allowed not in self._allowed:
+                    return what
+                break
+        else:
+            if isinstance(address, IPv6Address) and address not in _GLOBAL_6:
+                return "not a global unicast address"
+        if not (self._ipv4 if version_4 else self._ipv6):
+            return "IPv4 is off" if version_4 else "IPv6 is off"
         for network in self._never:
             if address.version == network.version and address in network:
                 return "on the do-not-query list"
