@@ -62,7 +62,9 @@ def compose(
         out += qname
         out += _QUESTION.pack(qtype, qclass)
     opt = b"" if edns is None else edns.to_wire()
-    room = max_size - len(opt) + (0 if edns is None else edns.text_size)
+    room = max_size - len(opt)
+    if edns is not None and edns.options:
+        room += edns.text_size
     counts = [0, 0, 0]
     truncated = False
     for index, section in enumerate((answer, authority, additional)):

@@ -125,7 +125,7 @@ class AnswerCache:
         return None
 
     def put(self, step: Step, rank: Rank, mono: float, ttl_s: float, generation: int) -> Entry:
-        """Remember a step for `ttl_s` seconds; returns the entry that now stands: the new one or a better old one."""
+        """Remember a step for `ttl_s` seconds; returns the entry that counts: the new one or a better old one."""
         key = _key(step)
         old = self._entries.get(key)
         if old is not None:
@@ -133,6 +133,8 @@ class AnswerCache:
                 return old
             self._drop(key, old)
         entry = Entry(step, rank, mono, mono + ttl_s, _octets(step))
+        if ttl_s <= 0:
+            return entry  # RFC 1035 §3.2.1: good for this transaction only
         self._entries[key] = entry
         self.octets += entry.size
         if key[1] == t.DNAME:

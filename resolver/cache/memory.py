@@ -12,10 +12,10 @@ from resolver.cache.failures import Failures
 from resolver.cache.servers import Servers
 from resolver.settings import Dice, Settings
 from trust.anchors import TrustPoints
-from trust.zone import ZoneTrust
 from trust.policy import Budget, Policy
 from trust.validate import Validated
 from trust.vocabulary import Cut, Kind, Now, Step
+from trust.zone import ZoneTrust
 from wire import types as t
 from wire.name import ROOT, Name
 from wire.rdata import soa_minimum

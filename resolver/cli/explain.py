@@ -63,8 +63,8 @@ def _show(document: dict[str, Any]) -> None:
     out = console()
     question, answer = document["question"], document["answer"]
     # A tree is folded to the terminal's width; in a pipe every line stays whole.
-    wide = {} if sys.stdout.isatty() else {"width": 400}
-    Console(markup=False, emoji=False, highlight=False, **wide).print(_tree(document))
+    width = None if sys.stdout.isatty() else 400
+    Console(markup=False, emoji=False, highlight=False, width=width).print(_tree(document))
     out.print(f"{question['name']} {question['type']}: {answer['rcode']}, {answer['security']}")
     out.print(answer["sentence"])
     if answer["who"]:

@@ -158,8 +158,8 @@ def _print_running(report: Report) -> None:
     prefix = ".".join(addresses[0].split(".")[:2])
     out = console()
     out.print(
-        f"The mini-Internet is up (pid {report['pid']}): {report['zones']} zones, {report['fault_zones']} of them with "
-        f"a fault, on {len(addresses)} addresses {prefix}.x.y, port {report['port']}, served by {report['backend']}."
+        f"The mini-Internet is up (pid {report['pid']}): {report['zones']} zones, {report['fault_zones']} of them one per "
+        f"fault, on {len(addresses)} addresses {prefix}.x.y, port {report['port']}, served by {report['backend']}."
     )
     if report["backend_note"]:
         out.print(report["backend_note"])

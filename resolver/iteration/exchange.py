@@ -21,7 +21,7 @@ from wire.name import Name
 
 MAX_ATTEMPTS: Final = 16
 """Exchanges with one zone's servers for one question; the packet budget of the whole query bounds them too."""
-TRIES_PER_ADDRESS: Final = 2
+TRIES_PER_ADDRESS: Final = 3
 EXPLORE: Final = 0.05
 """Share of questions for which a server other than the best is tried."""
 CLOSE: Final = 1.2
@@ -35,7 +35,7 @@ class LimitReachedError(Exception):
 class Exchange:
     """The servers of one cut, asked on behalf of one question."""
 
-    __slots__ = ("avoid", "cut", "filter", "findings", "learnt", "looked_up", "refused", "tries", "view")
+    __slots__ = ("_first_finding", "avoid", "cut", "filter", "findings", "learnt", "looked_up", "refused", "tries", "view")
 
     def __init__(
         self, cut: Cut, view: View, address_filter: AddressFilter, findings: list[Finding], avoid: frozenset[Address]
@@ -44,6 +44,7 @@ class Exchange:
         self.view = view
         self.filter = address_filter
         self.findings = findings
+        self._first_finding = len(findings)
         self.avoid = avoid
         self.tries: dict[Address, int] = {}
         self.looked_up: set[Question] = set()
@@ -73,6 +74,11 @@ class Exchange:
             if reading is not None:
                 return reading
         return None
+
+    @property
+    def only_silence(self) -> bool:
+        """Whether nothing came back from any server asked: another question will fare no better."""
+        return bool(self.tries) and all(finding.network for finding in self.findings[self._first_finding :])
 
     # --- choosing ------------------------------------------------------------------------------------------------
 
@@ -235,6 +241,7 @@ class Exchange:
     def _trouble(self, address: Address, ns_name: Name, question: Question, server: Server, reply: Reply) -> None:
         trouble = reply.trouble
         if trouble is Trouble.LIMIT or trouble is None:
+            self._note(address, ns_name, question, "has not answered when a limit was reached")
             raise LimitReachedError(reply.text)
         network = trouble in (Trouble.TIMEOUT, Trouble.UNREACHABLE)
         if network:

@@ -79,7 +79,7 @@ def _walk(
             steps_minimised += 1
         reading = yield from exchange.ask(sent, qtype if full else t.A)
         if reading is None:
-            if full or view.memory.settings.minimise is Minimise.STRICT:
+            if full or exchange.only_silence or view.memory.settings.minimise is Minimise.STRICT:
                 return None
             # RFC 9156 §2.3: a server that chokes on the short question may know the whole name.
             minimising = False

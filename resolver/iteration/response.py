@@ -77,7 +77,7 @@ def read_response(message: Message, qname: Name, qtype: int, cut: Cut, server: A
         return Reading(Shape.LAME, text="refers upwards" if message.authority else "not authoritative")
     if soa is not None and qtype == t.DS and soa.name == qname and qname != zone:
         # RFC 4035 §3.1.4.1: a DS is the parent's to answer; this is the child speaking.
-        return Reading(Shape.LAME, text="answers DS for the child side")
+        return Reading(Shape.UNHELPFUL, text="answers DS for the child side")
     kind = Kind.NXDOMAIN if rcode == t.NXDOMAIN else Kind.NODATA
     return Reading(Shape.STEPS, [Step(qname, qtype, kind, [], _proofs(authority), zone, server)])
 

@@ -4,6 +4,7 @@ Messages are read by dnspython here, never by our own reader: the replay is also
 """
 
 from collections import Counter
+from collections.abc import Collection
 
 import dns.flags
 import dns.message
@@ -25,14 +26,17 @@ def read(wire: bytes) -> dns.message.Message:
     return dns.message.from_wire(wire, one_rr_per_rrset=True)
 
 
-def mismatches(entry: Entry, message: dns.message.Message, *, tcp: bool = False) -> list[str]:
+def mismatches(
+    entry: Entry, message: dns.message.Message, *, tcp: bool = False, ignored: Collection[str] = ()
+) -> list[str]:
     """What of the entry's MATCH does not hold, one sentence each; empty when all of it holds.
 
-    `all` stands for flags, rcode, question and every section that the entry mentions.
+    `all` stands for flags, rcode, question and every section that the entry mentions; what is `ignored` is not looked at.
     """
     match = set(entry.match)
     if "all" in match:
         match |= {"flags", "rcode", "question"} | set(entry.sections)
+    match -= set(ignored)
     out: list[str] = []
     if "tcp" in match and not tcp:
         out.append("not over TCP")

@@ -56,6 +56,8 @@ class World:
 
     scenario: Scenario
     step: int = 0
+    ns_as_a: bool = False
+    """Whether what is scripted for a question of type NS also answers one of type A: see `play.Leniency`."""
     exchanges: list[Exchange] = field(default_factory=list)
     used: set[int] = field(default_factory=set)
     """Lines of the entries that have answered something."""
@@ -75,18 +77,23 @@ class World:
         if "do_not_answer" in entry.adjust:
             exchange.trouble, exchange.text = Trouble.TIMEOUT, "scripted silence"
             return exchange
-        exchange.answer = _answer_wire(entry, query, exchange.query)
+        exchange.answer = _answer_wire(entry, query, exchange.query, as_asked=self.ns_as_a)
         exchange.trouble, exchange.text = _judge(exchange.answer, ask, ident)
         return exchange
 
     def _find(self, query: dns.message.Message, ask: Ask) -> Entry | None:
         """The entry that answers: of a range that is valid now, else a one-shot REPLY step that is still to come."""
         tcp = ask.transport is Transport.TCP
-        for span in self.scenario.ranges:
-            if span.first <= self.step <= span.last and ask.server.ip in span.addresses:
-                for entry in span.entries:
-                    if not mismatches(entry, query, tcp=tcp):
-                        return entry
+        spans = [s for s in self.scenario.ranges if s.first <= self.step <= s.last and ask.server.ip in s.addresses]
+        entries = [entry for span in spans for entry in span.entries]
+        for entry in entries:
+            if not mismatches(entry, query, tcp=tcp):
+                return entry
+        if self.ns_as_a and ask.qtype == t.A:
+            for entry in entries:
+                about_ns = bool(entry.question) and entry.question[0].rtype == t.NS
+                if about_ns and not mismatches(entry, query, tcp=tcp, ignored=("qtype",)):
+                    return entry
         for step in self.scenario.steps:
             once = step.entry
             if step.kind is not StepKind.REPLY or step.number < self.step or once is None or once.line in self.used:
@@ -118,8 +125,11 @@ def _query_wire(ask: Ask, ident: int) -> bytes:
     return compose_query(ident, ask.qname, ask.qtype, flags=flags, edns=Edns(1232, t.DO) if ask.edns else None)
 
 
-def _answer_wire(entry: Entry, query: dns.message.Message, query_wire: bytes) -> bytes:
-    """The entry's message, adjusted to the query. OPT comes back when it was sent, with the query's DO bit."""
+def _answer_wire(entry: Entry, query: dns.message.Message, query_wire: bytes, *, as_asked: bool) -> bytes:
+    """The entry's message, adjusted to the query. OPT comes back when it was sent, with the query's DO bit.
+
+    `as_asked`: the question comes back with the query's type.
+    """
     if entry.raw is not None:
         return query_wire[:2] + entry.raw[2:] if entry.adjust & {"copy_id", "raw_id"} else entry.raw
     question = entry.question[:1]
@@ -128,7 +138,8 @@ def _answer_wire(entry: Entry, query: dns.message.Message, query_wire: bytes) ->
         question = [Asked(asked.name, int(asked.rdtype), int(asked.rdclass))]
     elif "copy_id" in entry.adjust and question:
         # Deckard's documented behaviour: the query's name comes along with the ID, for the sake of its letter case.
-        question = [Asked(asked.name, question[0].rtype, question[0].rclass)]
+        rtype = int(asked.rdtype) if as_asked else question[0].rtype
+        question = [Asked(asked.name, rtype, question[0].rclass)]
     out = dns.message.Message(query.id if "copy_id" in entry.adjust else query.id ^ 0x5555)
     out.flags = dns.flags.Flag(entry.flags)
     out.set_opcode(dns.opcode.Opcode.make(entry.opcode))
