@@ -1,0 +1,64 @@
+"""Akashi, as it comes."""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from bench.layout import CACHE_MEGABYTES
+from bench.peers.base import Setup
+
+_CONFIG = """\
+[server]
+listen = ["{address}:{port}"]
+workers = {workers}
+tcp-connections = 1000
+tcp-per-client = 1000
+[access]
+allow = ["127.0.0.0/8"]
+[upstream]
+root-hints = "{hints}"
+allow-loopback = true
+ipv6 = false
+[cache]
+size = "{cache}M"
+[trust]
+anchors = "{anchor}"
+rfc5011 = false
+state-dir = "{folder}/state"
+[control]
+socket = "{folder}/control.sock"
+[metrics]
+listen = "{address}:9153"
+"""
+
+
+class Akashi:
+    """This project's resolver, from the work tree."""
+
+    name = "akashi"
+    title = "Akashi"
+
+    def version(self) -> str | None:
+        """As installed into the virtualenv."""
+        try:
+            return version("akashi")
+        except PackageNotFoundError:
+            return None
+
+    def prepare(self, setup: Setup) -> Sequence[str | Path]:
+        """One file. RFC 5011 is off for all resolvers: the trust anchor is static."""
+        (setup.folder / "state").mkdir()
+        config = setup.folder / "akashi.toml"
+        config.write_text(
+            _CONFIG.format(
+                address=setup.address,
+                port=setup.port,
+                workers=setup.workers,
+                hints=setup.hierarchy.hints,
+                anchor=setup.hierarchy.anchor,
+                folder=setup.folder,
+                cache=CACHE_MEGABYTES,
+            )
+        )
+        return [sys.executable, "-m", "resolver", "serve", "-c", config]
