@@ -3,7 +3,7 @@
 This is the only file of the resolver's core that imports dnspython.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import dns.exception
 import dns.name
@@ -11,7 +11,8 @@ import dns.rcode
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
-import dns.zonefile
+import dns.tokenizer
+import dns.ttl
 
 from wire import types as t
 from wire.name import ROOT, Name
@@ -98,14 +99,52 @@ def rrsets_from_text(text: str, *, origin: str = ".", default_ttl: int = 3600) -
         ValueError: the text or a record in it is malformed.
     """
     try:
-        rrsets = dns.zonefile.read_rrsets(text, origin=origin, relativize=False, rdclass=None, default_ttl=default_ttl)
-    except (dns.exception.DNSException, ValueError) as error:
+        return gather(_records(text, origin, default_ttl))
+    except (dns.exception.DNSException, UnicodeError, ValueError) as error:
         raise ValueError(f"not a list of records: {error}") from None
-    return gather(
-        (rrset.name.to_digestable(), int(rrset.rdtype), int(rrset.rdclass), rrset.ttl, rdata.to_wire() or b"")
-        for rrset in rrsets
-        for rdata in rrset
-    )
+
+
+def _records(text: str, origin: str, ttl: int) -> Iterator[tuple[bytes, int, int, int, bytes]]:
+    """The records of a zone-file text (RFC 1035 §5.1). They need not be of one zone, so dnspython's zone reader, which
+    wants an SOA at its origin only, will not do.
+    """
+    tokens = dns.tokenizer.Tokenizer(text)
+    base = dns.name.from_text(origin)
+    owner = base
+    while not (token := tokens.get(want_leading=True)).is_eof():
+        if token.is_eol():
+            continue
+        if token.is_identifier() and token.value.upper() in ("$TTL", "$ORIGIN"):
+            if token.value.upper() == "$TTL":
+                ttl = tokens.get_ttl()
+            else:
+                base = tokens.get_name()
+            tokens.get_eol()
+            continue
+        if not token.is_whitespace():
+            owner = tokens.as_name(token, base)
+        elif (following := tokens.get()).is_eol_or_eof():
+            continue
+        else:
+            tokens.unget(following)
+        own_ttl, rclass, rtype = _head(tokens, ttl)
+        rdata = dns.rdata.from_text(rclass, rtype, tokens, base, relativize=False)
+        yield owner.to_digestable(), int(rtype), int(rclass), own_ttl, rdata.to_wire() or b""
+
+
+def _head(tokens: dns.tokenizer.Tokenizer, ttl: int) -> tuple[int, dns.rdataclass.RdataClass, dns.rdatatype.RdataType]:
+    """TTL and class, each optional and in either order, and the type."""
+    rclass = dns.rdataclass.IN
+    for _ in range(3):
+        word = tokens.get_identifier()
+        if word[:1].isdigit():
+            ttl = dns.ttl.from_text(word)
+            continue
+        try:
+            rclass = dns.rdataclass.from_text(word)
+        except dns.rdataclass.UnknownRdataclass:
+            return ttl, rclass, dns.rdatatype.from_text(word)
+    raise ValueError("TTL, class and type are wanted")
 
 
 def gather(records: Iterable[tuple[bytes, int, int, int, bytes]]) -> list[RRset]:
