@@ -5,8 +5,8 @@ and the age of its TTLs. So the key is the query after its ID without COOKIE opt
 ID. Nothing is parsed on a hit, and nothing that bears on the answer can be forgotten in the key: flags, case, EDNS version,
 buffer size, DO and every other option are in it by themselves.
 
-A response is aged at most once a second: TTLs go down by the whole seconds between the whole second in which it was stored
-or aged last and the present one, so a client may see a TTL up to a second too small, never one too large. Where the TTLs
+A response is aged at most once a second: TTLs go down by the ticks of a clock of whole seconds, so they are off by less than
+a second, and what has expired is not given out. Where the TTLs
 are is found out when a response is aged for the first time.
 
 The cache is bounded in octets. Its ring is in order of insertion, with a second chance for packets used since the hand

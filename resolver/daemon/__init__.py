@@ -64,8 +64,6 @@ def _run(config: Config, log: FilteringBoundLogger) -> int:
             return serve(plan, sets[index], files, logs.logger(worker=index), ready)
 
         status = Supervisor(count, body, log, ready).run()
-    log.info("stopping")
-    notify("STOPPING=1")
     return status
 
 

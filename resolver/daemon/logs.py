@@ -12,7 +12,7 @@ import sys
 from typing import Any, Final, Literal, TextIO
 
 import structlog
-from structlog.typing import FilteringBoundLogger, Processor
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -25,20 +25,29 @@ def configure(level: str, form: Literal["text", "json"], stream: TextIO | None =
         renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
     else:
         renderer = structlog.dev.ConsoleRenderer(
-            colors=stream.isatty(), pad_event_to=20, exception_formatter=structlog.dev.plain_traceback
+            colors=stream.isatty(),
+            pad_event_to=20,
+            timestamp_key="time",
+            exception_formatter=structlog.dev.plain_traceback,
         )
     processors: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     ]
     if form == "json":
-        processors.append(structlog.processors.format_exc_info)
+        processors += [structlog.processors.format_exc_info, _head_first]
     structlog.configure(
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=False,
     )
+
+
+def _head_first(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """JSON objects in which time, level and event stand first: they are read by people too."""
+    head = {key: event.pop(key) for key in ("time", "level", "event") if key in event}
+    return head | dict(event)
 
 
 def logger(**facts: Any) -> FilteringBoundLogger:

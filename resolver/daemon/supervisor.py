@@ -19,6 +19,8 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
+from resolver.daemon.notify import notify
+
 FIRST_DELAY_S: Final = 0.1
 MAX_DELAY_S: Final = 10.0
 HEALTHY_S: Final = 30.0
@@ -158,6 +160,8 @@ class Supervisor:
         if self._stopping:
             return
         self._stopping = True
+        self._log.info("stopping")
+        notify("STOPPING=1")
         self._signal(signal.SIGTERM)
         self._loop.call_later(GRACE_S, self._kill)
         self._reap()

@@ -30,6 +30,7 @@ from resolver.daemon.build import (
     build_trust,
     packet_cache_size,
 )
+from resolver.daemon.notify import notify
 from resolver.daemon.observer import LogObserver
 from resolver.daemon.sockets import WorkerSockets
 from resolver.mesh import Mesh
@@ -122,6 +123,8 @@ class Worker:
         tame_garbage_collection()
         ready()
         await self._stop.wait()
+        self.log.info("stopping", unanswered=self.service.unanswered)
+        notify("STOPPING=1")
         await self._drain()
 
     async def _drain(self) -> None:

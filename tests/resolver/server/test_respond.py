@@ -116,7 +116,7 @@ def test_signatures_asked_for_by_type_are_given_without_do():
 
 
 def test_a_question_for_any_keeps_its_one_answer_without_do():
-    text = "www.example.jp. 300 HINFO RFC8482 \"\"\n"
+    text = 'www.example.jp. 300 HINFO RFC8482 ""\n'
     response = answered(make_query(rtype="ANY"), resolution(text, question=("www.example.jp", 255)))
     assert types_in(response.answer) == {"HINFO"}
     nsec = "www.example.jp. 300 NSEC z.example.jp. A\n"
