@@ -81,7 +81,8 @@ class AddressFilter:
                     return what
                 break
         else:
-            if isinstance(address, IPv6Address) and address not in _GLOBAL_6:
+            private = _ALLOWED_WHEN_PRIVATE in self._allowed
+            if isinstance(address, IPv6Address) and address not in _GLOBAL_6 and not private:
                 return "not a global unicast address"
         if not (self._ipv4 if version_4 else self._ipv6):
             return "IPv4 is off" if version_4 else "IPv6 is off"

@@ -35,7 +35,19 @@ class LimitReachedError(Exception):
 class Exchange:
     """The servers of one cut, asked on behalf of one question."""
 
-    __slots__ = ("_first_finding", "avoid", "cut", "filter", "findings", "learnt", "looked_up", "refused", "tries", "view")
+    __slots__ = (
+        "_first_finding",
+        "avoid",
+        "cut",
+        "doubtful",
+        "filter",
+        "findings",
+        "learnt",
+        "looked_up",
+        "refused",
+        "tries",
+        "view",
+    )
 
     def __init__(
         self, cut: Cut, view: View, address_filter: AddressFilter, findings: list[Finding], avoid: frozenset[Address]
@@ -47,6 +59,7 @@ class Exchange:
         self._first_finding = len(findings)
         self.avoid = avoid
         self.tries: dict[Address, int] = {}
+        self.doubtful: Reading | None = None
         self.looked_up: set[Question] = set()
         self.learnt: dict[Name, list[Address]] = {}
         self.refused: set[str] = set()
@@ -54,10 +67,14 @@ class Exchange:
     def ask(self, qname: Name, qtype: int) -> Steps[Reading | None]:
         """Ask until one server gives a useful answer; None when none does (the findings say why).
 
+        A doubtful answer is kept while others are asked: it counts when nobody does better.
+
         Raises:
             LimitReachedError: a budget or the deadline is used up.
         """
         question = Question(qname, qtype)
+        self.tries = {}
+        self.doubtful = None
         for _ in range(MAX_ATTEMPTS):
             pick = self._choose(question)
             while pick is None:
@@ -65,7 +82,7 @@ class Exchange:
                 if not found:
                     pick = self._choose(question, again=True)
                     if pick is None:
-                        return None
+                        return self.doubtful
                     break
                 pick = self._choose(question)
             address, ns_name = pick
@@ -73,7 +90,7 @@ class Exchange:
             reading = yield from self._one(address, ns_name, question)
             if reading is not None:
                 return reading
-        return None
+        return self.doubtful
 
     @property
     def only_silence(self) -> bool:
@@ -233,6 +250,11 @@ class Exchange:
             self._note(address, ns_name, question, f"lame: {reading.text}")
             return None
         if reading.shape is Shape.UNHELPFUL:
+            self.tries[address] = TRIES_PER_ADDRESS
+            self._note(address, ns_name, question, reading.text)
+            return None
+        if reading.text:
+            self.doubtful = self.doubtful or reading
             self.tries[address] = TRIES_PER_ADDRESS
             self._note(address, ns_name, question, reading.text)
             return None

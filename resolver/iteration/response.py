@@ -33,7 +33,10 @@ class Shape(Enum):
 
 
 class Reading:
-    """A response read: `steps` for STEPS, `cut` for REFERRAL, `text` for the two of no use; `additional` as it came."""
+    """A response read: `steps` for STEPS, `cut` for REFERRAL, `text` for the two of no use; `additional` as it came.
+
+    STEPS with a `text` are doubtful: a last resort when no other server of the zone has anything better to say.
+    """
 
     __slots__ = ("additional", "cut", "shape", "steps", "text")
 
@@ -65,14 +68,17 @@ def read_response(message: Message, qname: Name, qtype: int, cut: Cut, server: A
         steps = _chain(message, qname, qtype, zone, authority, server)
         if steps:
             # A server that did not set AA but offers recursion answered from its cache: it is no authority.
-            if not authoritative and recursive:
-                return Reading(Shape.LAME, text="answers from a cache")
-            return Reading(Shape.STEPS, steps, additional=message.additional)
+            doubt = "answers from a cache" if not authoritative and recursive else ""
+            return Reading(Shape.STEPS, steps, text=doubt, additional=message.additional)
     soa = _soa_of(authority, qname)
     if rcode != t.NXDOMAIN and soa is None and not cut.forward:
         delegation = _delegation(authority, qname, zone)
         if delegation is not None:
             return Reading(Shape.REFERRAL, cut=_referral(message, delegation, authority, cut, mono, port))
+    if not authoritative and not recursive and rcode == t.NOERROR and not message.authority:
+        # Neither data nor SOA nor a referral: some servers deny a type so.
+        step = Step(qname, qtype, Kind.NODATA, [], [], zone, server)
+        return Reading(Shape.STEPS, [step], text="not authoritative, nothing said")
     if not authoritative and (recursive or soa is None):
         return Reading(Shape.LAME, text="refers upwards" if message.authority else "not authoritative")
     if soa is not None and qtype == t.DS and soa.name == qname and qname != zone:
@@ -119,6 +125,11 @@ def _data(message: Message, sets: dict[tuple[Name, int], RRset], name: Name, qty
     """The RRsets at `name` that answer `qtype`."""
     if qtype == t.ANY:
         return [r for r in message.answer if r.name == name and r.rclass == t.IN and r.rdatas]
+    if qtype == t.RRSIG:
+        # The reader keeps signatures with the sets that they cover; here they are the data.
+        signed = [r for r in message.answer if r.name == name and r.rclass == t.IN and r.sigs]
+        sigs = [sig for r in signed for sig in r.sigs]
+        return [RRset(name, t.RRSIG, min(r.ttl for r in signed), sigs)] if sigs else []
     rrset = sets.get((name, qtype))
     return [rrset] if rrset is not None and rrset.rdatas else []
 
