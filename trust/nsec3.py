@@ -244,7 +244,8 @@ def closest_encloser(qname: Name, chain: Chain) -> Encloser | Denial:
     for labels in range(count_labels(chain.zone), count_labels(qname) + 1):
         candidate = suffix(qname, labels)
         match = chain.matching(candidate)
-        cover = chain.covering(candidate) if match is None else None
+        # The apex exists: it is by its keys that the records are verified.
+        cover = chain.covering(candidate) if match is None and candidate != chain.zone else None
         if cover is None:
             above, above_name = match, candidate
             continue
