@@ -141,7 +141,7 @@ class _Check:
             return problem
         target = parent(rrset.name) if self.strict else rrset.name
         base, trust = yield from self._unseen(target)
-        if not base.secure or trust.security is Security.INSECURE or trust.reason in _UNKNOWN:
+        if _decides(base, trust):
             return self._by_zone(trust)
         if base.zone != self.floor:
             # The cut whose server answered is none, says its parent: then the data may be the parent's.
@@ -203,7 +203,7 @@ class _Check:
         above = self.strict or (step.kind is Kind.NXDOMAIN and step.name != ROOT)
         target = parent(step.name) if above else step.name
         base, trust = yield from self._unseen(target, next((r.name for r in records if r.rtype == t.SOA), None))
-        if not base.secure or trust.security is Security.INSECURE or trust.reason in _UNKNOWN:
+        if _decides(base, trust):
             return self._by_zone(trust)
         if base.zone != self.floor:
             self.floor = base.zone
@@ -307,7 +307,15 @@ class _Check:
 
 _UNDECIDED: Final = Verdict(Security.BOGUS, Reason.BOGUS, ROOT, "validation was not finished")
 _UNKNOWN: Final = frozenset((Reason.LIMIT, Reason.CHAIN_UNREACHABLE, Reason.INDETERMINATE))
-"""Reasons of a walk that ended without knowing: they are told instead of what is missing in the step."""
+
+
+def _decides(base: ZoneTrust, trust: ZoneTrust) -> bool:
+    """Whether the walk from `base` that ended at `trust` says all there is to say of unsigned data: it found an unsigned
+    zone, or one that is broken itself, or it ended without knowing. Else the data is to blame.
+    """
+    if not base.secure or trust.security is Security.INSECURE:
+        return True
+    return not trust.secure and (trust.ds is not None or trust.reason in _UNKNOWN)
 
 
 def _unsignable(name: Name) -> Verdict:
