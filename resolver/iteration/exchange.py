@@ -44,6 +44,7 @@ class Exchange:
         "findings",
         "learnt",
         "looked_up",
+        "minimised",
         "refused",
         "tries",
         "view",
@@ -60,14 +61,16 @@ class Exchange:
         self.avoid = avoid
         self.tries: dict[Address, int] = {}
         self.doubtful: Reading | None = None
+        self.minimised = False
         self.looked_up: set[Question] = set()
         self.learnt: dict[Name, list[Address]] = {}
         self.refused: set[str] = set()
 
-    def ask(self, qname: Name, qtype: int) -> Steps[Reading | None]:
+    def ask(self, qname: Name, qtype: int, *, minimised: bool = False) -> Steps[Reading | None]:
         """Ask until one server gives a useful answer; None when none does (the findings say why).
 
-        A doubtful answer is kept while others are asked: it counts when nobody does better.
+        A doubtful answer is kept while others are asked: it counts when nobody does better. Servers that say nonsense to
+        a `minimised` question are not yet held to be lame: many know no other than whole names (RFC 9156 §2.3).
 
         Raises:
             LimitReachedError: a budget or the deadline is used up.
@@ -75,6 +78,7 @@ class Exchange:
         question = Question(qname, qtype)
         self.tries = {}
         self.doubtful = None
+        self.minimised = minimised
         for _ in range(MAX_ATTEMPTS):
             pick = self._choose(question)
             while pick is None:
@@ -245,7 +249,8 @@ class Exchange:
         mono = self.view.now.mono
         reading = read_response(message, question.name, question.rtype, self.cut, address, mono, memory.settings.port)
         if reading.shape is Shape.LAME:
-            server.set_lame(self.cut.zone, mono)
+            if not self.minimised:
+                server.set_lame(self.cut.zone, mono)
             self.tries[address] = TRIES_PER_ADDRESS
             self._note(address, ns_name, question, f"lame: {reading.text}")
             return None

@@ -77,7 +77,7 @@ def _walk(
         full = sent == qname
         if not full:
             steps_minimised += 1
-        reading = yield from exchange.ask(sent, qtype if full else t.A)
+        reading = yield from exchange.ask(sent, qtype if full else t.A, minimised=not full)
         if reading is None:
             if full or exchange.only_silence or view.memory.settings.minimise is Minimise.STRICT:
                 return None

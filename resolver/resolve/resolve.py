@@ -71,6 +71,13 @@ def _authority_of(link: Link) -> list[RRset]:
     return [rrset for rrset in step.authority if rrset.rtype in _DENIAL_TYPES]
 
 
+def _extend(section: list[tuple[RRset, float]], rrsets: list[RRset], expires: float) -> None:
+    """Add sets to a section, none twice: a chain may pass the same DNAME, or rest on the same proof, more than once."""
+    for rrset in rrsets:
+        if not any(rrset == present for present, _ in section):
+            section.append((rrset, expires))
+
+
 class _Answer:
     """The answer as it grows."""
 
@@ -95,8 +102,8 @@ class _Answer:
         self.steps.append((step, link.validated))
         self.expires = min(self.expires, expires)
         self._weigh(link, view)
-        self.answer += [(rrset, expires) for rrset in step.rrsets]
-        self.authority += [(rrset, expires) for rrset in _authority_of(link)]
+        _extend(self.answer, step.rrsets, expires)
+        _extend(self.authority, _authority_of(link), expires)
         if step.kind is Kind.NXDOMAIN:
             self.rcode = t.NXDOMAIN
         if step.kind is Kind.DNAME:
