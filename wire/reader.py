@@ -310,6 +310,8 @@ def _read_naptr(wire: bytes, pos: int, end: int, names: Names) -> bytes:
     """RFC 3403 §4.1: order (2), preference (2); flags, services, regexp: three character-strings; a name."""
     at = pos + 4
     for _ in range(3):
+        if at >= end:
+            raise FormError("RDATA of a wrong length")
         at += wire[at] + 1
     if at >= end:
         raise FormError("RDATA of a wrong length")
