@@ -347,7 +347,8 @@ def _fault(step: Step) -> str:
     if step.kind is Kind.CNAME:
         sound = alias.rtype == t.CNAME and alias.name == step.name and alias.rdatas[0] == step.target
         return "" if sound else "an alias that does not fit"
-    if alias.rtype != t.DNAME or not is_strict_subdomain(step.name, alias.name) or step.target is None:
+    if alias.rtype != t.DNAME or not is_strict_subdomain(step.name, alias.name):
         return "a redirection that does not fit"
-    # RFC 6672 §5.3.1: the CNAME made from a DNAME is not signed; it must follow from it.
+    # RFC 6672 §5.3.1: the CNAME made from a DNAME is not signed; it must follow from it. RFC 6672 §2.2: there is none when
+    # the name would be too long.
     return "" if replace_suffix(step.name, alias.name, alias.rdatas[0]) == step.target else "a redirection to elsewhere"
