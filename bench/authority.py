@@ -1,6 +1,7 @@
 """The authoritative side: one NSD per level of the hierarchy, so that each only knows its own zones and refers downwards.
 
-Upstream questions are counted where they arrive, by NSD's own statistics: the same for every resolver, whatever it counts itself.
+Upstream questions are counted where they arrive, by NSD's own statistics: the same for every resolver, whatever it counts
+itself.
 """
 
 import subprocess

@@ -1,6 +1,7 @@
 """Starting, awaiting and ending the programs of a run, and one-packet questions to them.
 
-Nothing here sleeps for a fixed time: a condition is awaited with a deadline, and who does not meet it is shown with the end of its log.
+Nothing here sleeps for a fixed time: a condition is awaited with a deadline, and who does not meet it is shown with the end
+of its log.
 """
 
 import os

@@ -1,7 +1,8 @@
 """The resolvers that are measured: how each is configured and started.
 
-All alike: one worker or thread, the same cache size, validation on with the hierarchy's trust anchor, failures of validation logged,
-statistics on as far as the program has a switch for them, IPv4 only, everything else as the program comes.
+All alike: one worker or thread, the same cache size, validation on with the hierarchy's trust anchor, failures of
+validation logged, statistics on as far as the program has a switch for them, room for as many TCP clients as the load
+generator needs, IPv4 only, everything else as the program comes.
 """
 
 from bench.peers.akashi import Akashi

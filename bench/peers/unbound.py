@@ -6,8 +6,8 @@ from pathlib import Path
 from bench.layout import CACHE_MEGABYTES
 from bench.peers.base import Setup, version_of
 
-# The cache is divided as Unbound's manual advises: twice as much for RRsets as for messages. Slabs and the number of outgoing ports
-# stay as they come.
+# The cache is divided as Unbound's manual advises: twice as much for RRsets as for messages. Slabs and the number of
+# outgoing ports stay as they come.
 _CONFIG = """\
 server:
     interface: {address}
@@ -23,6 +23,7 @@ server:
     val-log-level: 1
     extended-statistics: yes
     do-ip6: no
+    incoming-num-tcp: 1000
     access-control: 127.0.0.0/8 allow
     do-not-query-localhost: no
     root-hints: "{hints}"

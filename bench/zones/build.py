@@ -1,7 +1,8 @@
 """Builds the hierarchy into `bench/build/zones-SCALE/`, or finds it there.
 
-Children are signed before their parent, which publishes their DS. Two processes share the work. A manifest says what was built and
-until when the signatures hold; another scale, another format or signatures that end within a day mean building again.
+Children are signed before their parent, which publishes their DS. Two processes share the work. A manifest says what was
+built and until when the signatures hold; another scale, another format or signatures that end within a day mean building
+again.
 """
 
 import dataclasses
@@ -14,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bench.layout import BUILD, Scale
 from bench.zones import hierarchy
@@ -84,11 +86,10 @@ def build(scale: Scale, report: Report) -> Hierarchy:
     """The hierarchy of this scale, built if there is none that can be used."""
     folder = BUILD / f"zones-{scale.name}"
     wanted = {name: getattr(scale, name) for name in _BUILD_FIELDS} | {"format": _FORMAT}
-    manifest = _read_manifest(folder)
-    if manifest is not None and manifest["built"] == json.loads(json.dumps(wanted)):
-        if manifest["expiration"] > time.time() + _DAY:
-            servers = {name: ServerZones(**value) for name, value in manifest["servers"].items()}
-            return Hierarchy(folder, servers)
+    found = _read_manifest(folder)
+    if found is not None and found["built"] == json.loads(json.dumps(wanted)):
+        servers = {name: ServerZones(**value) for name, value in found["servers"].items()}
+        return Hierarchy(folder, servers)
     shutil.rmtree(folder, ignore_errors=True)
     for spread in range(256):
         (folder / "zones" / f"{spread:02x}").mkdir(parents=True)
@@ -106,11 +107,13 @@ def build(scale: Scale, report: Report) -> Hierarchy:
     return Hierarchy(folder, servers)
 
 
-def _read_manifest(folder: Path) -> dict | None:
+def _read_manifest(folder: Path) -> dict[str, Any] | None:
+    """What was built here; None when nothing was, or when its signatures end soon."""
     try:
-        return json.loads((folder / _MANIFEST).read_text())
+        manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text())
     except (OSError, ValueError):
         return None
+    return manifest if manifest["expiration"] > time.time() + _DAY else None
 
 
 def _sign_all(scale: Scale, folder: Path, validity: Validity, report: Report) -> dict[str, ServerZones]:

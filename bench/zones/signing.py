@@ -3,7 +3,7 @@
 Works on canonical wire bytes and writes presentation format beside them; only the signature itself is a library call.
 
 Limitations: lower-case names, one window of types, no wildcards, no empty non-terminals (all names of a zone are one label
-below its apex, glue apart), one record per signed RRset except DNSKEY and NS. NSEC3 has no salt, no iterations and no opt-out.
+below its apex, glue apart). NSEC3 has no salt, no iterations and no opt-out.
 
 RFC 4034 §3.1.8.1 and §6, RFC 4035 §2, RFC 5155 §7.1, RFC 6605, RFC 5702.
 """

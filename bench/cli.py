@@ -1,0 +1,159 @@
+"""`python -m bench`: the commands."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from bench import document, namespace, report
+from bench.campaign import Campaign, Plan, metadata
+from bench.layout import BUILD, QUICK, SCALES
+from bench.peers import RESOLVERS
+from bench.plot import svg
+from bench.summary import Sample, summarise
+from bench.workloads import Questions
+from bench.zones.build import build as build_zones
+
+RESULTS = BUILD / "results"
+
+console = Console(width=None if sys.stdout.isatty() else 120)
+
+Function = TypeVar("Function", bound=Callable[..., None])
+
+
+@click.group()
+def main() -> None:
+    """Measure Akashi and the installed peers side by side. Without a command: `run`."""
+
+
+def _scale_options(command: Function) -> Function:
+    for scale, text in (("tiny", "seconds; for work on the benchmark"), ("full", "hours"), ("quick", "minutes (default)")):
+        command = click.option(f"--{scale}", "scale", flag_value=scale, help=text)(command)
+    return command
+
+
+@main.command()
+@_scale_options
+@click.option("--only", default="", help="Workloads or families of them, with commas: hot,cold,size.")
+@click.option("--resolvers", default="", help="Resolvers, with commas: akashi,unbound.")
+@click.option("--repetitions", type=click.IntRange(1, 100), help="Instead of the scale's own number.")
+@click.option("--list", "listing", is_flag=True, help="Say what there is to measure, and do nothing.")
+def run(scale: str | None, only: str, resolvers: str, repetitions: int | None, listing: bool) -> None:
+    """Build what is missing, measure, print the table, write JSON and SVG to bench/build/results."""
+    size = SCALES[scale or QUICK.name]
+    questions = Questions(size, BUILD / f"questions-{size.name}")
+    installed = [name for name, resolver in RESOLVERS.items() if resolver.version() is not None]
+    chosen = _chosen_workloads(questions.names(), only)
+    if listing:
+        console.print(f"workloads: {' '.join(questions.names())}\nresolvers: {' '.join(installed)}")
+        return
+    wanted = _chosen_resolvers(installed, resolvers)
+    _enter_namespace()
+    built = build_zones(size, console.print)
+    console.print("writing questions …")
+    workloads = [questions.make(name) for name in chosen]
+    plan = Plan(size, workloads, wanted, repetitions or size.repetitions)
+    stamp = RESULTS / time.strftime(f"%Y%m%d-%H%M%S-{size.name}")
+    RESULTS.mkdir(exist_ok=True)
+    meta = metadata(plan)
+    samples = _measure(Campaign(plan, built, stamp.with_suffix(".samples")), plan)
+    stamp.with_suffix(".json").write_text(json.dumps({"meta": meta, "samples": samples}, indent=1))
+    _show(stamp.with_suffix(".json"))
+
+
+@main.command()
+@_scale_options
+def build(scale: str | None) -> None:
+    """Only build the signed hierarchy."""
+    build_zones(SCALES[scale or QUICK.name], console.print)
+
+
+@main.command()
+@click.argument("results", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
+def show(results: Path | None) -> None:
+    """Print the table of an earlier run (the last one), and draw its SVG again."""
+    _show(results or _last())
+
+
+@main.command()
+@click.argument("results", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
+def publish(results: Path | None) -> None:
+    """Put a run's figures (the last one's) into docs/PERFORMANCE.md, with its JSON and SVG."""
+    for path in document.publish(results or _last()):
+        console.print(f"wrote docs/{path.name}")
+
+
+def _measure(campaign: Campaign, plan: Plan) -> list[Sample]:
+    total = len(plan.workloads) * len(plan.resolvers) * plan.repetitions
+    columns = (
+        TextColumn("{task.description:<36}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("starting NSD", total=total)
+        first = True
+
+        def advance(what: str) -> None:
+            nonlocal first
+            bar.update(task, description=what, advance=0 if first else 1)
+            first = False
+
+        samples = campaign.run(advance)
+        bar.update(task, completed=total)
+    return samples
+
+
+def _show(results: Path) -> None:
+    campaign = json.loads(results.read_text())
+    rows = summarise(campaign["samples"])
+    report.print_table(rows, campaign["meta"], console)
+    report.print_targets(rows, console)
+    picture = results.with_suffix(".svg")
+    picture.write_text(svg(rows, campaign["meta"]))
+    console.print(f"{results.relative_to(BUILD.parent.parent)} · {picture.name}")
+
+
+def _last() -> Path:
+    found = sorted(RESULTS.glob("*.json"))
+    if not found:
+        raise click.ClickException("nothing was measured yet: python -m bench run")
+    return found[-1]
+
+
+def _chosen_workloads(names: Sequence[str], only: str) -> list[str]:
+    """Those named, or whose first parts are named; without a choice all."""
+    if not only:
+        return list(names)
+    chosen: list[str] = []
+    for word in only.split(","):
+        found = [name for name in names if name == word or (word not in names and name.startswith(f"{word}-"))]
+        if not found:
+            raise click.BadParameter(f"no workload is called {word!r}; there are: {', '.join(names)}")
+        chosen += found
+    return list(dict.fromkeys(chosen))
+
+
+def _chosen_resolvers(installed: Sequence[str], wanted: str) -> list[str]:
+    if not wanted:
+        return list(installed)
+    chosen = wanted.split(",")
+    for name in chosen:
+        if name not in installed:
+            raise click.BadParameter(f"{name!r} is not installed; there are: {', '.join(installed)}")
+    return chosen
+
+
+def _enter_namespace() -> None:
+    try:
+        namespace.enter(sys.argv[1:])
+    except namespace.NamespaceError as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,85 @@
+"""Puts the figures of a campaign into docs/: tables in PERFORMANCE.md between markers, the JSON and the SVG beside it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.layout import PROJECT
+from bench.plot import svg
+from bench.report import cell, targets
+from bench.summary import Row, Sample, ratio, summarise
+
+PAGE = PROJECT / "docs" / "PERFORMANCE.md"
+DATA = PROJECT / "docs" / "performance.json"
+PICTURE = PROJECT / "docs" / "performance.svg"
+
+_BEGIN = "<!-- measured: begin (python -m bench publish) -->"
+_END = "<!-- measured: end -->"
+_COLUMNS = (
+    ("CPU µs/query", "cpu_us", 1),
+    ("user", "user_us", 1),
+    ("system", "system_us", 1),
+    ("queries/s", "qps", 0),
+    ("p50 µs", "latency_p50_us", 0),
+    ("p99 µs", "latency_p99_us", 0),
+    ("RSS MiB", "rss", 0),
+    ("upstream/query", "upstream", 2),
+)
+
+
+def publish(results: Path) -> list[Path]:
+    """Write all three; what was written. Raises ValueError when the page has lost its markers."""
+    campaign = json.loads(results.read_text())
+    meta, samples = campaign["meta"], campaign["samples"]
+    rows = summarise(samples)
+    page = PAGE.read_text()
+    head, begin, rest = page.partition(_BEGIN)
+    _, end, tail = rest.partition(_END)
+    if not begin or not end:
+        raise ValueError(f"{PAGE.name} lacks the lines {_BEGIN!r} and {_END!r}")
+    PAGE.write_text(f"{head}{_BEGIN}\n\n{markdown(rows, meta)}\n{_END}{tail}")
+    DATA.write_text(json.dumps({"meta": meta, "samples": _slim(samples)}, indent=1, ensure_ascii=False) + "\n")
+    PICTURE.write_text(svg(rows, meta))
+    return [PAGE, DATA, PICTURE]
+
+
+def markdown(rows: Sequence[Row], meta: dict[str, Any]) -> str:
+    """Machine, versions, targets, and one table for each workload."""
+    versions = ", ".join(f"{meta['titles'][name]} {version}" for name, version in meta["versions"].items())
+    parts = [
+        f"Measured {meta['date']} on {meta['machine']}, Linux {meta['kernel']}, Python {meta['python']}; "
+        f"{versions}. Scale `{meta['scale']}`, medians of {meta['repetitions']} interleaved runs.\n"
+    ]
+    verdicts = targets(rows)
+    if verdicts:
+        parts.append("| target | measured | |\n| --- | --- | --- |")
+        parts.append("".join(f"| {w} | {v} | {'holds' if ok else '**missed**'} |\n" for w, v, ok in verdicts))
+    parts.append("![CPU per query](performance.svg)\n")
+    for workload in dict.fromkeys(row.workload for row in rows):
+        parts.append(_workload_table([row for row in rows if row.workload == workload], rows, meta))
+    return "\n".join(parts)
+
+
+def _workload_table(own: Sequence[Row], rows: Sequence[Row], meta: dict[str, Any]) -> str:
+    workload = own[0].workload
+    lines = [f"### {workload}: {meta['workloads'][workload]['title']}\n"]
+    lines.append(f"| resolver | {' | '.join(title for title, _, _ in _COLUMNS)} | ours/theirs |")
+    lines.append("| --- |" + " ---: |" * (len(_COLUMNS) + 1))
+    for row in own:
+        value = ratio(rows, workload, "cpu_us", row.resolver)
+        cells = [cell(row, quantity, digits) for _, quantity, digits in _COLUMNS]
+        cells.append("–" if value is None else f"{value:.2f}")
+        lines.append(f"| {meta['titles'][row.resolver]} | {' | '.join(cells)} |")
+    for row in own:
+        lines.extend(f"\n{meta['titles'][row.resolver]}: {remark.splitlines()[0]}" for remark in row.remarks)
+    return "\n".join(lines) + "\n"
+
+
+def _slim(samples: Sequence[Sample]) -> list[Sample]:
+    """Samples with figures cut to five digits: a file that is committed should not change in digits that mean nothing."""
+    slim = []
+    for sample in samples:
+        figures = {key: float(f"{value:.5g}") for key, value in sample.get("figures", {}).items()}
+        slim.append({**sample, "figures": figures})
+    return slim
