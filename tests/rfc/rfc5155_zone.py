@@ -1,5 +1,5 @@
-"""The records of RFC 5155's appendix B, as published (the zone `example.` of appendix A; keys 40430 and 12708, RSA/SHA-1 with
-NSEC3; every NSEC3 has Opt-Out set, 12 iterations and the salt aabbccdd).
+"""The records of RFC 5155's appendix B, as published (the zone `example.` of appendix A; keys 40430 and 12708, RSA/SHA-1
+with NSEC3; every NSEC3 has Opt-Out set, 12 iterations and the salt aabbccdd).
 
 Signatures are valid 2005-10-21 … 2015-04-20. Records of the same owner and type are one RRset.
 """

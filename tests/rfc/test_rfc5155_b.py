@@ -1,7 +1,7 @@
 """RFC 5155 appendices A and B, section by section, with the published records and signatures.
 
-Every NSEC3 of the zone has Opt-Out set: what rests on a *covered* next closer name is insecure (§9.2), what rests on a match is
-secure.
+Every NSEC3 of the zone has Opt-Out set: what rests on a *covered* next closer name is insecure (§9.2), what rests on a
+match is secure.
 """
 
 import base64

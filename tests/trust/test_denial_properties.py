@@ -1,10 +1,10 @@
 """Denial proofs over random zones, against the independent opinion of `denial_model`.
 
-Completeness: from all records of a zone every true denial is proven, every false one is not, and the records a server would
-send suffice. Soundness: whatever records of the zone, of its parent, sibling or child, or expanded from a wildcard are thrown
-together, nothing false is proven.
+Completeness: from all records of a zone every true denial is proven, every false one is not, and the records that a proof
+used (three at most) suffice for it. Soundness: whatever records of the zone, of its parent, sibling or child, or expanded
+from a wildcard are thrown together, nothing false is proven.
 
-The questions of one zone are asked in a loop, not drawn one by one, which is what makes hundreds of thousands of them cheap.
+The questions of one zone are asked in a loop, not drawn one by one, which makes hundreds of thousands of them cheap.
 """
 
 import random
