@@ -72,13 +72,14 @@ class Walker:
             concluded is of the old generation.
     """
 
-    __slots__ = ("_depth", "now", "points", "view")
+    __slots__ = ("_depth", "_unkept", "now", "points", "view")
 
     def __init__(self, view: View, now: Now) -> None:
         self.view = view
         self.now = now
         self.points = view.points
         self._depth = 0  # zones that wait for another in a row
+        self._unkept: dict[Name, ZoneTrust] = {}  # states for this walk alone, lest it find the same out again
 
     def zone_trust(self, zone: Name) -> Steps[ZoneTrust]:
         """As the module's function."""
@@ -94,7 +95,9 @@ class Walker:
                 trust = nta_trust(current, governing, points.generation)
                 break
             known = zones.get(current)
-            if known is not None and known.is_fresh(self.now, points.generation):
+            if known is None or not known.is_fresh(self.now, points.generation):
+                known = self._unkept.get(current)
+            if known is not None:
                 trust = known
                 break
             if governing.name == current:
@@ -177,9 +180,9 @@ class Walker:
                 if not enclosing.secure:
                     return enclosing.inherited_by(zone)
             first = first or result
-            if found.server is None or found.server in avoid or len(avoid) >= RETRIES or self.view.budget.hit is not None:
+            if not self._may_retry(found, avoid, result):
                 return self._broken(zone, above, first)
-            avoid |= {found.server}
+            avoid = _with(avoid, found)
 
     def _judge(self, zone: Name, above: ZoneTrust, evidence: Evidence) -> Steps[ZoneTrust | Problem]:
         """What the evidence says of the cut at `zone`."""
@@ -294,9 +297,9 @@ class Walker:
                 self._bound(trust, check.signature.ttl_cap_s, check.signature.valid_s, FOREVER)
                 return self._kept(zone, trust)
             first = first or check
-            if found.server is None or found.server in avoid or len(avoid) >= RETRIES or self.view.budget.hit is not None:
+            if not self._may_retry(found, avoid, check):
                 return self._keyless(trust, first)
-            avoid |= {found.server}
+            avoid = _with(avoid, found)
 
     def _check_keys(self, zone: Name, point: TrustPoint | None, ds: list[bytes], found: Step) -> KeyCheck | Problem:
         """Judge one answer to the DNSKEY question."""
@@ -323,6 +326,12 @@ class Walker:
             return Problem(Reason.INVALID_DATA, "the answer is not to the question", step.server, lasting=False)
         return step
 
+    def _may_retry(self, found: Step, avoid: frozenset[Address], problem: Problem) -> bool:
+        """Whether another server may do better than the one of `found`."""
+        if problem.reason is Reason.LIMIT or self.view.budget.hit is not None:
+            return False
+        return found.server is not None and found.server not in avoid and len(avoid) < RETRIES
+
     # --- states -------------------------------------------------------------------------------------------------------
 
     def verify(self, rrset: RRset, giver: ZoneTrust) -> SignatureResult:
@@ -332,7 +341,11 @@ class Walker:
 
     def _over(self, limit: Limit, zone: Name, above: ZoneTrust) -> ZoneTrust:
         """The state for this resolution alone when a limit ends the walk. Not kept."""
-        return self._state(zone, Security.BOGUS, Reason.LIMIT, f"{limit_text(limit)} at {name_to_text(zone)}", parent=above)
+        trust = self._state(
+            zone, Security.BOGUS, Reason.LIMIT, f"{limit_text(limit)} at {name_to_text(zone)}", parent=above
+        )
+        self._unkept[zone] = trust
+        return trust
 
     def _failed(self, result: SignatureResult, server: Address | None) -> Problem:
         """A set that does not hold, as a problem of the link."""
@@ -381,7 +394,10 @@ class Walker:
         trust.dnskey, trust.dnskey_signature = problem.dnskey, problem.signature
         if problem.server is not None:
             trust.servers = (problem.server,)
-        return self._kept(zone, trust) if problem.lasting and self.view.budget.hit is None else trust
+        if problem.lasting and self.view.budget.hit is None:
+            return self._kept(zone, trust)
+        self._unkept[zone] = trust
+        return trust
 
     def _kept(self, zone: Name, trust: ZoneTrust) -> ZoneTrust:
         self.view.zones[zone] = trust
@@ -399,6 +415,10 @@ def _insecure_text(zone: Name, giver: Name, denial: Denial) -> str:
     if denial.proof is Proof.PROVEN:
         return f"{name_to_text(giver)} proves that {name_to_text(zone)} has no DS"
     return denial.text
+
+
+def _with(avoid: frozenset[Address], found: Step) -> frozenset[Address]:
+    return avoid if found.server is None else avoid | {found.server}
 
 
 def _keys(giver: ZoneTrust) -> KeySet:
