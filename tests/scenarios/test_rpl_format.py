@@ -312,9 +312,8 @@ def test_copy_query_answers_for_names_below(world: World) -> None:
     assert (message.qname, message.rcode) == (name_from_text("deep.nx.example"), t.NXDOMAIN)
 
 
-@pytest.mark.parametrize("server", ["192.0.2.1", "192.0.2.2"])
-def test_nobody_answers(world: World, server: str) -> None:
-    exchange = world.ask(ask("other.example", Address(server, 53)), 1.0)
+def test_nobody_answers_at_an_address_without_a_range(world: World) -> None:
+    exchange = world.ask(ask("www.example", Address("192.0.2.2", 53)), 1.0)
     assert arrival(exchange) == pytest.approx(1.7)
     assert reply_to(exchange, NOW).trouble is Trouble.TIMEOUT
 
@@ -324,12 +323,29 @@ def test_a_range_ends_with_its_last_step(world: World) -> None:
     assert not world.ask(ask("www.example"), 0.0).answered
 
 
+def test_a_server_fails_questions_that_are_not_in_the_script(world: World) -> None:
+    exchange = world.ask(ask("other.example"), 1.0)
+    message = reply_to(exchange, NOW).message
+    assert message is not None
+    assert (message.rcode, message.qname) == (t.SERVFAIL, name_from_text("other.example"))
+    assert exchange.entry is None
+
+
+def test_an_entry_for_ns_answers_a_minimised_question(world: World) -> None:
+    text = HEAD + BODY.replace("www.example. IN A\nSECTION ANSWER", "www.example. IN NS\nSECTION ANSWER", 1)
+    message = reply_to(World(parse(text), step=1).ask(ask("www.example"), 0.0), NOW).message
+    assert message is not None
+    assert (message.rcode, message.qtype, len(message.answer)) == (t.NOERROR, t.A, 2)
+
+
 def test_a_reply_step_answers_once_and_not_in_the_past(world: World) -> None:
-    assert not world.ask(ask("once.example"), 0.0).answered  # the entry wants TCP
-    assert world.ask(ask("once.example", transport=Transport.TCP), 0.0).answered
-    assert not world.ask(ask("once.example", transport=Transport.TCP), 0.0).answered
-    late = World(world.scenario, step=6)
-    assert not late.ask(ask("once.example", transport=Transport.TCP), 0.0).answered
+    def answers(world: World, transport: Transport) -> bool:
+        return world.ask(ask("once.example", transport=transport), 0.0).entry is not None
+
+    assert not answers(world, Transport.UDP)  # the entry wants TCP
+    assert answers(world, Transport.TCP)
+    assert not answers(world, Transport.TCP)
+    assert not answers(World(world.scenario, step=6), Transport.TCP)
 
 
 def raw_world(hexes: str, adjust: str) -> World:

@@ -3,7 +3,8 @@
 An Ask becomes the query's own bytes, an entry that matches becomes an answer's own bytes, and those pass the same reader
 and the same check (ID, question) as a packet from the network, so nothing of the wire format is skipped.
 
-Nobody answers: the address is in no range, no entry matches, or the answer would be ignored. Then the Ask times out.
+A server that has a range at this step and no entry for the question says SERVFAIL; nobody answers at an address without a
+range, nor when the answer would be ignored: then the Ask times out.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ import dns.rdatatype
 import dns.rrset
 
 from tests.scenarios.compare import mismatches, read
-from tests.scenarios.rpl import DEFAULT_TTL, SECTIONS, Asked, Entry, Scenario, StepKind
+from tests.scenarios.rpl import DEFAULT_TTL, SECTIONS, Asked, Entry, Range, Scenario, StepKind
 from trust.vocabulary import Ask, Now, Reply, Transport, Trouble
 from wire import types as t
 from wire.composer import compose_query
@@ -56,8 +57,6 @@ class World:
 
     scenario: Scenario
     step: int = 0
-    ns_as_a: bool = False
-    """Whether what is scripted for a question of type NS also answers one of type A: see `play.Leniency`."""
     exchanges: list[Exchange] = field(default_factory=list)
     used: set[int] = field(default_factory=set)
     """Lines of the entries that have answered something."""
@@ -65,10 +64,14 @@ class World:
     def ask(self, ask: Ask, at: float) -> Exchange:
         """Send one question at virtual time `at` (seconds since the start)."""
         ident = 0x2000 + len(self.exchanges) % 0x4000
-        exchange = Exchange(self.step, at, ask, _query_wire(ask, ident))
+        exchange = Exchange(self.step, at, ask, _query_wire(ask, ident, ask.qtype))
         self.exchanges.append(exchange)
         query = read(exchange.query)
         entry = self._find(query, ask)
+        if entry is None and self._serving(ask):
+            exchange.answer = _failure_wire(query)
+            exchange.text = "not in the script"
+            return exchange
         if entry is None:
             exchange.trouble, exchange.text = Trouble.TIMEOUT, "nobody answers"
             return exchange
@@ -77,22 +80,22 @@ class World:
         if "do_not_answer" in entry.adjust:
             exchange.trouble, exchange.text = Trouble.TIMEOUT, "scripted silence"
             return exchange
-        exchange.answer = _answer_wire(entry, query, exchange.query, as_asked=self.ns_as_a)
+        exchange.answer = _answer_wire(entry, query, exchange.query)
         exchange.trouble, exchange.text = _judge(exchange.answer, ask, ident)
         return exchange
 
     def _find(self, query: dns.message.Message, ask: Ask) -> Entry | None:
         """The entry that answers: of a range that is valid now, else a one-shot REPLY step that is still to come."""
         tcp = ask.transport is Transport.TCP
-        spans = [s for s in self.scenario.ranges if s.first <= self.step <= s.last and ask.server.ip in s.addresses]
-        entries = [entry for span in spans for entry in span.entries]
+        entries = [entry for span in self._serving(ask) for entry in span.entries]
         for entry in entries:
             if not mismatches(entry, query, tcp=tcp):
                 return entry
-        if self.ns_as_a and ask.qtype == t.A:
+        if ask.qtype == t.A:
+            # Minimised questions: the files script them with type NS, as was once usual; ours have type A (RFC 9156 §2.1).
+            as_ns = read(_query_wire(ask, query.id, t.NS))
             for entry in entries:
-                about_ns = bool(entry.question) and entry.question[0].rtype == t.NS
-                if about_ns and not mismatches(entry, query, tcp=tcp, ignored=("qtype",)):
+                if not mismatches(entry, as_ns, tcp=tcp):
                     return entry
         for step in self.scenario.steps:
             once = step.entry
@@ -101,6 +104,10 @@ class World:
             if not mismatches(once, query, tcp=tcp):
                 return once
         return None
+
+    def _serving(self, ask: Ask) -> list[Range]:
+        """The ranges of the asked address that are valid now."""
+        return [s for s in self.scenario.ranges if s.first <= self.step <= s.last and ask.server.ip in s.addresses]
 
 
 def reply_to(exchange: Exchange, now: Now) -> Reply:
@@ -120,16 +127,13 @@ def _duration(exchange: Exchange) -> float:
     return exchange.ask.timeout_s if exchange.trouble is Trouble.TIMEOUT else RTT_S
 
 
-def _query_wire(ask: Ask, ident: int) -> bytes:
+def _query_wire(ask: Ask, ident: int, qtype: int) -> bytes:
     flags = (t.RD if ask.recursion_desired else 0) | (t.CD if ask.checking_disabled else 0)
-    return compose_query(ident, ask.qname, ask.qtype, flags=flags, edns=Edns(1232, t.DO) if ask.edns else None)
+    return compose_query(ident, ask.qname, qtype, flags=flags, edns=Edns(1232, t.DO) if ask.edns else None)
 
 
-def _answer_wire(entry: Entry, query: dns.message.Message, query_wire: bytes, *, as_asked: bool) -> bytes:
-    """The entry's message, adjusted to the query. OPT comes back when it was sent, with the query's DO bit.
-
-    `as_asked`: the question comes back with the query's type.
-    """
+def _answer_wire(entry: Entry, query: dns.message.Message, query_wire: bytes) -> bytes:
+    """The entry's message, adjusted to the query. OPT comes back when it was sent, with the query's DO bit."""
     if entry.raw is not None:
         return query_wire[:2] + entry.raw[2:] if entry.adjust & {"copy_id", "raw_id"} else entry.raw
     question = entry.question[:1]
@@ -138,7 +142,7 @@ def _answer_wire(entry: Entry, query: dns.message.Message, query_wire: bytes, *,
         question = [Asked(asked.name, int(asked.rdtype), int(asked.rdclass))]
     elif "copy_id" in entry.adjust and question:
         # Deckard's documented behaviour: the query's name comes along with the ID, for the sake of its letter case.
-        rtype = int(asked.rdtype) if as_asked else question[0].rtype
+        rtype = int(asked.rdtype) if question[0].rtype == t.NS and asked.rdtype == t.A else question[0].rtype
         question = [Asked(asked.name, rtype, question[0].rclass)]
     out = dns.message.Message(query.id if "copy_id" in entry.adjust else query.id ^ 0x5555)
     out.flags = dns.flags.Flag(entry.flags)
@@ -154,6 +158,13 @@ def _answer_wire(entry: Entry, query: dns.message.Message, query_wire: bytes, *,
             ttl = DEFAULT_TTL if record.ttl is None else record.ttl
             getattr(out, section).append(dns.rrset.from_rdata(record.owner, ttl, record.rdata))
     return out.to_wire(max_size=65535)
+
+
+def _failure_wire(query: dns.message.Message) -> bytes:
+    """SERVFAIL: what a server of the script says to a question that is not in the script."""
+    out = dns.message.make_response(query)
+    out.set_rcode(dns.rcode.SERVFAIL)
+    return out.to_wire()
 
 
 def _judge(wire: bytes, ask: Ask, ident: int) -> tuple[Trouble | None, str]:
