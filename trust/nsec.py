@@ -21,7 +21,6 @@ from wire import types as t
 from wire.name import (
     Name,
     canonical_key,
-    common_ancestor,
     count_labels,
     is_strict_subdomain,
     is_subdomain,
@@ -55,14 +54,19 @@ class Nsec:
 
     def covers(self, name: Name) -> bool:
         """Whether `name` sorts strictly between owner and next name. Names of other zones are the caller's affair."""
-        key = canonical_key(name)
+        return self._covers(canonical_key(name))
+
+    def _covers(self, key: tuple[bytes, ...]) -> bool:
         if self._low < self._high:
             return self._low < key < self._high
         return key > self._low or key < self._high
 
-    def speaks_of(self, name: Name) -> bool:
-        """Whether `name` is covered and not out of this record's sight, below a delegation or a DNAME at its owner."""
-        if not self.covers(name):
+    def speaks_of(self, name: Name, key: tuple[bytes, ...] | None = None) -> bool:
+        """Whether `name` is covered and not out of this record's sight, below a delegation or a DNAME at its owner.
+
+        `key`: the name's canonical key, when it is known already.
+        """
+        if not self._covers(canonical_key(name) if key is None else key):
             return False
         # RFC 6840 §4.1: a record with NS and no SOA, or with DNAME, must not deny names below its owner.
         if is_strict_subdomain(name, self.owner) and hides_subdomains(self.bitmap):
@@ -78,8 +82,18 @@ class Nsec:
         """The longest existing ancestor of the covered `name`: owner and next name are its nearest neighbours, so it
         shares the more with one of them (RFC 4592 §3.3.1).
         """
-        left, right = common_ancestor(name, self.owner), common_ancestor(name, self.next)
-        return left if len(left) > len(right) else right
+        key = canonical_key(name)
+        return suffix(name, max(_shared(key, self._low), _shared(key, self._high)))
+
+
+def _shared(left: tuple[bytes, ...], right: tuple[bytes, ...]) -> int:
+    """How many labels two canonical keys have in common, from the root on."""
+    count = 0
+    for x, y in zip(left, right, strict=False):
+        if x != y:
+            break
+        count += 1
+    return count
 
 
 def nsec_matches(rrset: RRset, name: Name) -> bool:
@@ -222,8 +236,9 @@ def _matching(nsecs: list[Nsec], name: Name) -> Nsec | None:
 
 
 def _covering(nsecs: list[Nsec], name: Name) -> Nsec | None:
+    key = canonical_key(name)
     for nsec in nsecs:
-        if nsec.speaks_of(name):
+        if nsec.speaks_of(name, key):
             return nsec
     return None
 
