@@ -129,7 +129,13 @@ def test_a_cookie_does_not_spoil_the_hit():
 
 def test_what_differs_is_resolved_apart():
     async def story(server, client):
-        for query in (make_query(), make_query(do=True), make_query(cd=True), make_query(ad=True), make_query("WWW.example.jp")):
+        for query in (
+            make_query(),
+            make_query(do=True),
+            make_query(cd=True),
+            make_query(ad=True),
+            make_query("WWW.example.jp"),
+        ):
             answer = await client.ask(query)
             assert answer.question == query.question
         assert len(server.service.driver.asked) == 5

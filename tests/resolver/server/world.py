@@ -117,5 +117,3 @@ def bound(kind: socket.SocketKind, address: str = "127.0.0.1") -> socket.socket:
     sock.bind((address, 0))
     sock.setblocking(False)
     return sock
-
-
