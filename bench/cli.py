@@ -16,6 +16,8 @@ from bench.campaign import Campaign, Plan, metadata
 from bench.layout import BUILD, QUICK, SCALES
 from bench.peers import RESOLVERS
 from bench.plot import svg
+from bench.profiling import sampling
+from bench.profiling.show import print_profile, write_folded
 from bench.summary import Sample, summarise
 from bench.workloads import Questions
 from bench.zones.build import build as build_zones
@@ -87,6 +89,27 @@ def publish(results: Path | None) -> None:
     """Put a run's figures (the last one's) into docs/PERFORMANCE.md, with its JSON and SVG."""
     for path in document.publish(results or _last()):
         console.print(f"wrote docs/{path.name}")
+
+
+@main.command()
+@_scale_options
+@click.option("--workload", default="hot", help="One of `run --list`.", show_default=True)
+@click.option("--seconds", default=10.0, help="Of cached answers; new names are asked once each.", show_default=True)
+@click.option("--rows", default=25, help="Of each table.", show_default=True)
+def profile(scale: str | None, workload: str, seconds: float, rows: int) -> None:
+    """Sample where Akashi's time goes under one workload."""
+    size = SCALES[scale or QUICK.name]
+    questions = Questions(size, BUILD / f"questions-{size.name}")
+    if workload not in questions.names():
+        raise click.BadParameter(f"no workload is called {workload!r}; there are: {', '.join(questions.names())}")
+    _enter_namespace()
+    built = build_zones(size, console.print)
+    found = sampling.profile(size, questions.make(workload), built, seconds, console.print)
+    print_profile(found, console, rows)
+    RESULTS.mkdir(exist_ok=True)
+    folded = RESULTS / f"profile-{workload}.folded"
+    write_folded(found, folded)
+    console.print(f"stacks for flame graph tools: {folded.relative_to(BUILD.parent.parent)}")
 
 
 def _measure(campaign: Campaign, plan: Plan) -> list[Sample]:

@@ -98,7 +98,7 @@ class Questions:
         return _variant(self._hot(), "hot-do", "the same, clients with DO", lambda load: replace(load, dnssec_ok=True))
 
     def _hot_tcp(self) -> Workload:
-        return _variant(self._hot(), "hot-tcp", "the same over TCP", lambda load: replace(load, tcp=True, clients=20))
+        return _variant(self._hot(), "hot-tcp", "the same over TCP", lambda load: replace(load, tcp=True, clients=10))
 
     def _zipf(self) -> Workload:
         scale = self._scale
