@@ -25,24 +25,30 @@ class Child:
     def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
         self.name = name
         self._process = process
-        self._stopping = False
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+        self.stopping = False
+        """Whether it was us who asked it to end."""
 
     async def wait(self) -> int:
         """Exit status; negative for a signal."""
         return await self._process.wait()
 
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal to the process itself."""
+    async def trouble(self) -> str | None:
+        """Waits for the end; what happened, or None if it was us who asked for it."""
+        status = await self.wait()
+        return None if self.stopping else f"{self.name} ended ({explain_status(status)})"
+
+    def hang_up(self) -> None:
+        """Send SIGHUP, on which servers read their files again."""
+        self._send(signal.SIGHUP)
+
+    def _send(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(number)
 
     async def stop(self) -> int:
         """End the process, politely first, and whatever it started; returns its exit status."""
-        self.send(signal.SIGTERM)
+        self.stopping = True
+        self._send(signal.SIGTERM)
         try:
             status = await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT_S)
         except TimeoutError:

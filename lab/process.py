@@ -93,12 +93,12 @@ class Lab:
 
     def _watched(self) -> list[asyncio.Task[str | None]]:
         """Tasks whose end is the end of the lab; the result says what went wrong."""
-        children = [*(self.backend.children() if self.backend else ()), *([self.resolver] if self.resolver else ())]
-        return [
-            asyncio.create_task(_ended(self._stop)),
-            asyncio.create_task(self._keep_signed()),
-            *(asyncio.create_task(_died(each)) for each in children),
-        ]
+        watched = [asyncio.create_task(_ended(self._stop)), asyncio.create_task(self._keep_signed())]
+        if self.backend:
+            watched.append(asyncio.create_task(self.backend.trouble()))
+        if self.resolver:
+            watched.append(asyncio.create_task(self.resolver.trouble()))
+        return watched
 
     async def _until_the_end(self, watched: list[asyncio.Task[str | None]]) -> int:
         try:
@@ -154,7 +154,7 @@ class Lab:
             self.directory.write_zone(self.internet, origin)
         self.server.load(self.internet, self.server.addresses)
         if self.backend:
-            await self.backend.reload(changed)
+            await self.backend.reload(self.internet, changed)
 
     # -- commands --------------------------------------------------------------------------------------------------------
 
@@ -233,10 +233,6 @@ async def _announce(ready: Ready, report: Report) -> str | None:
 async def _ended(event: asyncio.Event) -> str | None:
     await event.wait()
     return None
-
-
-async def _died(process: Child) -> str | None:
-    return f"{process.name} ended ({child.explain_status(await process.wait())})"
 
 
 async def _close(server: asyncio.AbstractServer) -> None:

@@ -75,7 +75,7 @@ class AuthorityServer:
     async def open(self, port: int) -> None:
         """Open the sockets; port 0 chooses one that is free on all addresses. Raises LabError when there is none."""
         loop = asyncio.get_running_loop()
-        pairs = _bind_all(self.addresses, port)
+        pairs = bind_all(self.addresses, port)
         for address, (udp, tcp) in pairs.items():
             transport, _ = await loop.create_datagram_endpoint(self._udp_factory(address), sock=udp)
             self._transports.append(transport)
@@ -245,7 +245,7 @@ def running(internet: Internet, *, port: int = 0, addresses: Iterable[str] | Non
         thread.join()
 
 
-def _bind_all(addresses: list[str], port: int) -> dict[str, tuple[socket.socket, socket.socket]]:
+def bind_all(addresses: list[str], port: int) -> dict[str, tuple[socket.socket, socket.socket]]:
     """A UDP and a TCP socket on one port of every address."""
     for attempt in range(1 if port else PORT_ATTEMPTS):
         pairs: dict[str, tuple[socket.socket, socket.socket]] = {}
@@ -263,6 +263,15 @@ def _bind_all(addresses: list[str], port: int) -> dict[str, tuple[socket.socket,
                 where = f"{address} port {chosen}" if chosen else address
                 raise LabError(f"cannot listen on {where}: {error.strerror}") from error
     raise LabError("no addresses to listen on")
+
+
+def free_port(address: str) -> int:
+    """A port that is free for UDP and TCP on an address, for a server that has to be told one."""
+    udp, tcp = bind_all([address], 0)[address]
+    port: int = udp.getsockname()[1]
+    udp.close()
+    tcp.close()
+    return port
 
 
 def _bind(address: str, port: int) -> tuple[socket.socket, socket.socket]:

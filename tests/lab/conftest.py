@@ -57,6 +57,11 @@ class Asker:
         """One question to the first server of a zone."""
         return self.at(self.address_of(origin), name, rdtype, dnssec=dnssec)
 
+    def serial(self, address: str, origin: str) -> int:
+        """Serial of a zone at one server."""
+        answer = self.at(address, origin, "SOA").answer
+        return next(int(rrset[0].serial) for rrset in answer if rrset.rdtype == dns.rdatatype.SOA)
+
     def truncated(self, origin: str, name: str, rdtype: str = "A") -> bool:
         """Whether the answer over UDP has the TC bit."""
         query = dns.message.make_query(name, rdtype, want_dnssec=True, flags=0)

@@ -51,7 +51,9 @@ def symptoms(ask: Asker, parent: str, zone: str, question: str) -> set[str]:
     if ds is not None:
         found |= _ds_symptoms(dns.name.from_text(zone), ds, dnskeys)
     found |= _signature_symptoms(dnskey_answer.answer, dnskeys)
-    found |= _signature_symptoms(answer.answer + answer.authority, dnskeys)
+    # Some servers add the zone's NS RRset to what was asked for; its signatures are not the question.
+    relevant = [r for r in answer.authority if RdataType.NS not in (r.rdtype, r.covers)]
+    found |= _signature_symptoms(answer.answer + relevant, dnskeys)
     if answer.rcode() == dns.rcode.NXDOMAIN:
         found |= _proof_symptoms(answer, dns.name.from_text(zone), dns.name.from_text(question))
         found |= _parameter_symptoms(_first(ask.zone(zone, zone, "NSEC3PARAM").answer, RdataType.NSEC3PARAM))
@@ -143,7 +145,7 @@ def _state(rrset: RRset, rrsig, key) -> str | None:
     data = dns.dnssec._make_rrsig_signature_data(rrset, rrsig, None)
     try:
         dns.dnssec._validate_signature(rrsig.signature, data, usable)
-    except InvalidSignature:
+    except (InvalidSignature, dns.dnssec.ValidationFailure):
         return "does not verify"
     return None
 

@@ -6,35 +6,16 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 import pytest
-from dns.message import Message
 from dns.name import Name
 from dns.rdatatype import RdataType
-from dns.rrset import RRset
 
 from lab.internet import Internet
 from tests.lab.conftest import Asker
+from tests.lab.messages import shown, verify_all
 
 
 def _n(text: str) -> Name:
     return dns.name.from_text(text)
-
-
-def _shown(section: list[RRset]) -> set[str]:
-    """The section without signatures, as 'owner TYPE'."""
-    return {f"{r.name} {r.rdtype.name}" for r in section if r.rdtype != RdataType.RRSIG}
-
-
-def _verify_all(net: Internet, response: Message) -> int:
-    """Every signature in the response verifies; returns how many RRsets were signed."""
-    count = 0
-    for section in (response.answer, response.authority, response.additional):
-        for rrset in section:
-            for other in section:
-                if (other.name, other.rdtype, other.covers) == (rrset.name, RdataType.RRSIG, rrset.rdtype):
-                    signer = other[0].signer
-                    dns.dnssec.validate(rrset, other, {signer: net.zones[signer].rrsets[signer, RdataType.DNSKEY]})
-                    count += 1
-    return count
 
 
 def _hashed(name: str, zone: str) -> str:
@@ -161,9 +142,9 @@ def test_answers(
     response = ask.zone(zone, name, rdtype)
     assert dns.rcode.to_text(response.rcode()) == rcode
     assert response.flags & dns.flags.AA
-    assert _shown(response.answer) == answer
-    assert _shown(response.authority) == authority
-    signed = _verify_all(net, response)
+    assert shown(response.answer) == answer
+    assert shown(response.authority) == authority
+    signed = verify_all(net, response)
     synthesised = rcode == "NOERROR" and "old" in name and rdtype == "A"  # the CNAME that a DNAME implies
     assert signed == len(answer) + len(authority) - synthesised
 
@@ -172,16 +153,16 @@ class TestReferrals:
     def test_secure_with_glue(self, net: Internet, ask: Asker) -> None:
         response = ask.zone(".", "www.example.jp.")
         assert not response.flags & dns.flags.AA
-        assert _shown(response.answer) == set()
-        assert _shown(response.authority) == {"jp. NS", "jp. DS"}
-        assert _shown(response.additional) == {"a.dns.jp. A", "b.dns.jp. A"}
-        assert _verify_all(net, response) == 1
+        assert shown(response.answer) == set()
+        assert shown(response.authority) == {"jp. NS", "jp. DS"}
+        assert shown(response.additional) == {"a.dns.jp. A", "b.dns.jp. A"}
+        assert verify_all(net, response) == 1
 
     def test_insecure_with_nsec(self, net: Internet, ask: Asker) -> None:
         response = ask.zone("jp.", "www.unsigned.jp.")
-        assert _shown(response.authority) == {"unsigned.jp. NS", "unsigned.jp. NSEC"}
+        assert shown(response.authority) == {"unsigned.jp. NS", "unsigned.jp. NSEC"}
         assert "DS" not in response.authority[1].to_text().split()
-        assert _verify_all(net, response) == 1
+        assert verify_all(net, response) == 1
 
     def test_insecure_by_opt_out(self, net: Internet, ask: Asker) -> None:
         response = ask.zone("com.", "www.unsigned.com.")
@@ -189,7 +170,7 @@ class TestReferrals:
         assert _hashed("com.", "com.") in {str(r.name) for r in nsec3}
         assert _hashed("unsigned.com.", "com.") not in {str(r.name) for r in nsec3}
         assert all(r[0].flags == 1 for r in nsec3)
-        assert _verify_all(net, response) == len(nsec3) == 2
+        assert verify_all(net, response) == len(nsec3) == 2
 
     def test_no_glue_for_servers_elsewhere(self, ask: Asker) -> None:
         response = ask.zone("com.", "www.example.com.")
@@ -205,7 +186,7 @@ class TestReferrals:
     def test_dnssec_types_are_answered_without_do_when_asked_for(self, ask: Asker) -> None:
         for rdtype in ("DNSKEY", "NSEC"):
             response = ask.zone("example.jp.", "example.jp.", rdtype, dnssec=False)
-            assert _shown(response.answer) == {f"example.jp. {rdtype}"}
+            assert shown(response.answer) == {f"example.jp. {rdtype}"}
         response = ask.zone("example.jp.", "www.example.jp.", "RRSIG", dnssec=False)
         assert {r.covers.name for r in response.answer} == {"A", "AAAA", "HTTPS", "NSEC"}
 
@@ -217,26 +198,26 @@ class TestNsec3:
         owners = {str(r.name) for r in response.authority if r.rdtype == RdataType.NSEC3}
         assert _hashed("example.com.", "example.com.") in owners
         assert len(owners) <= 3
-        assert _verify_all(net, response) == len(owners) + 1
+        assert verify_all(net, response) == len(owners) + 1
 
     def test_nodata_and_empty_non_terminal(self, net: Internet, ask: Asker) -> None:
         for name in ("www.example.com.", "deep.ent.example.com.", "ent.example.com."):
             response = ask.zone("example.com.", name, "MX")
             assert response.rcode() == dns.rcode.NOERROR
-            assert _shown(response.authority) == {"example.com. SOA", f"{_hashed(name, 'example.com.')} NSEC3"}
-            assert _verify_all(net, response) == 2
+            assert shown(response.authority) == {"example.com. SOA", f"{_hashed(name, 'example.com.')} NSEC3"}
+            assert verify_all(net, response) == 2
 
     def test_wildcard(self, net: Internet, ask: Asker) -> None:
         response = ask.zone("example.com.", "x.y.wild.example.com.")
-        assert _shown(response.answer) == {"x.y.wild.example.com. A"}
-        assert len(_shown(response.authority)) == 1  # covers the next closer name, y.wild.example.com
-        assert _verify_all(net, response) == 2
+        assert shown(response.answer) == {"x.y.wild.example.com. A"}
+        assert len(shown(response.authority)) == 1  # covers the next closer name, y.wild.example.com
+        assert verify_all(net, response) == 2
 
     def test_wildcard_nodata(self, net: Internet, ask: Asker) -> None:
         response = ask.zone("example.com.", "x.wild.example.com.", "MX")
         owners = {str(r.name) for r in response.authority if r.rdtype == RdataType.NSEC3}
         assert {_hashed("wild.example.com.", "example.com."), _hashed("*.wild.example.com.", "example.com.")} <= owners
-        assert _verify_all(net, response) == len(owners) + 1
+        assert verify_all(net, response) == len(owners) + 1
 
     def test_hashed_owner_is_no_name(self, ask: Asker) -> None:
         # RFC 5155 §7.2.8
@@ -247,7 +228,7 @@ class TestNsec3:
         response = ask.zone("com.", "unsigned.com.", "DS")
         assert response.rcode() == dns.rcode.NOERROR
         assert response.flags & dns.flags.AA
-        assert _verify_all(net, response) == 3
+        assert verify_all(net, response) == 3
 
 
 def test_negative_ttl(ask: Asker) -> None:
@@ -258,14 +239,14 @@ def test_negative_ttl(ask: Asker) -> None:
 
 def test_priming_answer_brings_the_addresses(ask: Asker) -> None:
     response = ask.zone(".", ".", "NS")
-    assert _shown(response.answer) == {". NS"}
-    assert _shown(response.additional) == {"a.root-servers.net. A", "b.root-servers.net. A"}
+    assert shown(response.answer) == {". NS"}
+    assert shown(response.additional) == {"a.root-servers.net. A", "b.root-servers.net. A"}
 
 
 def test_any_gets_everything(net: Internet, ask: Asker) -> None:
     response = ask.zone("example.jp.", "www.example.jp.", "ANY")
-    assert {e.split()[1] for e in _shown(response.answer)} == {"A", "AAAA", "HTTPS", "NSEC"}
-    assert _verify_all(net, response) == 4
+    assert {e.split()[1] for e in shown(response.answer)} == {"A", "AAAA", "HTTPS", "NSEC"}
+    assert verify_all(net, response) == 4
 
 
 def test_dname_that_makes_a_name_too_long(ask: Asker) -> None:
@@ -273,10 +254,10 @@ def test_dname_that_makes_a_name_too_long(ask: Asker) -> None:
     name = ".".join(["x" * 62] * 3 + ["y" * 20, "stretch.example.jp."])
     response = ask.zone("example.jp.", name)
     assert response.rcode() == dns.rcode.YXDOMAIN
-    assert _shown(response.answer) == {"stretch.example.jp. DNAME"}
+    assert shown(response.answer) == {"stretch.example.jp. DNAME"}
     response = ask.zone("example.jp.", "short.stretch.example.jp.")
     assert response.rcode() == dns.rcode.NOERROR
-    assert _shown(response.answer) == {"stretch.example.jp. DNAME", "short.stretch.example.jp. CNAME"}
+    assert shown(response.answer) == {"stretch.example.jp. DNAME", "short.stretch.example.jp. CNAME"}
 
 
 def test_every_signed_name_answers_its_own_types(net: Internet, ask: Asker) -> None:
@@ -288,4 +269,4 @@ def test_every_signed_name_answers_its_own_types(net: Internet, ask: Asker) -> N
             continue
         response = ask.zone("example.jp.", name.to_text(), dns.rdatatype.to_text(rdtype))
         assert rrset in response.answer, f"{name} {rdtype.name}"
-        assert _verify_all(net, response) >= 1
+        assert verify_all(net, response) >= 1
