@@ -64,7 +64,7 @@ class World:
     def ask(self, ask: Ask, at: float) -> Exchange:
         """Send one question at virtual time `at` (seconds since the start)."""
         ident = 0x2000 + len(self.exchanges) % 0x4000
-        exchange = Exchange(self.step, at, ask, _query_wire(ask, ident, ask.qtype))
+        exchange = Exchange(self.step, at, ask, query_wire(ask, ident, ask.qtype))
         self.exchanges.append(exchange)
         query = read(exchange.query)
         entry = self._find(query, ask)
@@ -81,7 +81,7 @@ class World:
             exchange.trouble, exchange.text = Trouble.TIMEOUT, "scripted silence"
             return exchange
         exchange.answer = _answer_wire(entry, query, exchange.query)
-        exchange.trouble, exchange.text = _judge(exchange.answer, ask, ident)
+        exchange.trouble, exchange.text = judge(exchange.answer, ask, ident)
         return exchange
 
     def _find(self, query: dns.message.Message, ask: Ask) -> Entry | None:
@@ -93,7 +93,7 @@ class World:
                 return entry
         if ask.qtype == t.A:
             # Minimised questions: the files script them with type NS, as was once usual; ours have type A (RFC 9156 §2.1).
-            as_ns = read(_query_wire(ask, query.id, t.NS))
+            as_ns = read(query_wire(ask, query.id, t.NS))
             for entry in entries:
                 if not mismatches(entry, as_ns, tcp=tcp):
                     return entry
@@ -127,7 +127,8 @@ def _duration(exchange: Exchange) -> float:
     return exchange.ask.timeout_s if exchange.trouble is Trouble.TIMEOUT else RTT_S
 
 
-def _query_wire(ask: Ask, ident: int, qtype: int) -> bytes:
+def query_wire(ask: Ask, ident: int, qtype: int) -> bytes:
+    """The packet that an Ask is, its question's type replaced by `qtype`."""
     flags = (t.RD if ask.recursion_desired else 0) | (t.CD if ask.checking_disabled else 0)
     return compose_query(ident, ask.qname, qtype, flags=flags, edns=Edns(1232, t.DO) if ask.edns else None)
 
@@ -167,7 +168,7 @@ def _failure_wire(query: dns.message.Message) -> bytes:
     return out.to_wire()
 
 
-def _judge(wire: bytes, ask: Ask, ident: int) -> tuple[Trouble | None, str]:
+def judge(wire: bytes, ask: Ask, ident: int) -> tuple[Trouble | None, str]:
     """What the driver says of a packet: an answer, a malformed one, or none of ours (then it goes on waiting)."""
     try:
         message = read_wire(wire)
