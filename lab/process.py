@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -75,6 +76,8 @@ class Lab:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self._stop.set)
         settings = self.settings
+        if resolver:
+            _require_free(settings.resolver_listen)
         self.internet = build(time.time(), prefix=settings.prefix, keys=KeyStore(self.directory.keys))
         self.directory.write(self.internet, settings)
         self.backend = make_backend(settings.backend, self.internet, self.directory, settings.port)
@@ -224,6 +227,18 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return uvloop.new_event_loop
+
+
+def _require_free(listen: str) -> None:
+    """Before anything is started: else another resolver there would be taken for ours. Raises LabError."""
+    host, _, port = listen.rpartition(":")
+    address = host.strip("[]")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.bind((address, int(port)))
+        except OSError as error:
+            raise LabError(f"the resolver cannot listen on {listen}: {error.strerror}") from error
 
 
 async def _announce(ready: Ready, report: Report) -> str | None:

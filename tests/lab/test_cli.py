@@ -28,7 +28,7 @@ WAIT_S = 60.0
 
 # Runs a lab with a stand-in for the resolver, whose command line is the rest of ours.
 LAB_WITH_CHILD = """
-import sys
+import socket, sys
 from pathlib import Path
 from lab.directory import Settings
 from lab.process import run
@@ -36,7 +36,11 @@ from lab.process import run
 async def ready(report):
     print("ready", flush=True)
 
-sys.exit(run(Settings(Path(sys.argv[1]), int(sys.argv[2]), prefix=sys.argv[3]), resolver=sys.argv[4:], ready=ready))
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.bind(("127.0.0.1", 0))
+    listen = f"127.0.0.1:{sock.getsockname()[1]}"
+settings = Settings(Path(sys.argv[1]), int(sys.argv[2]), resolver_listen=listen, prefix=sys.argv[3])
+sys.exit(run(settings, resolver=sys.argv[4:], ready=ready))
 """
 # A child that says who it is and then does what its last argument says.
 CHILD = """
@@ -283,6 +287,15 @@ class TestInTheForeground:
         _, errors = process.communicate(timeout=WAIT_S)
         assert process.returncode == 1
         assert "the resolver ended (exit status 7)" in errors
+
+    def test_a_taken_port_of_the_resolver_is_said_before_anything_starts(self, tmp_path: Path) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind(("127.0.0.1", 0))
+            listen = f"127.0.0.1:{sock.getsockname()[1]}"
+            result = _akashi("up", "--serve", "--dir", str(tmp_path), "--prefix", "127.67", "--resolver-listen", listen)
+        assert result.returncode == 1
+        assert f"the resolver cannot listen on {listen}" in result.stderr
+        assert "up" not in result.stdout
 
     @pytest.mark.skipif(sys.platform != "linux", reason="needs prctl(2)")
     def test_a_killed_lab_takes_its_child_along(self, start: Callable[..., tuple["subprocess.Popen[str]", int]]) -> None:
