@@ -17,9 +17,9 @@ from resolver.daemon.build import anchor_summary, worker_count
 from resolver.daemon.errors import StartError
 from resolver.daemon.notify import notify
 from resolver.daemon.privileges import become, raise_file_limit
-from resolver.daemon.sockets import open_sockets
+from resolver.daemon.sockets import WorkerSockets, open_sockets
 from resolver.daemon.supervisor import Supervisor
-from resolver.daemon.worker import make_plan, serve
+from resolver.daemon.worker import Plan, make_plan, serve
 
 __all__ = ["run"]
 
@@ -43,28 +43,35 @@ def _run(config: Config, log: FilteringBoundLogger) -> int:
     log.info("starting", version=resolver.__version__, pid=os.getpid(), workers=count)
     files = raise_file_limit()
     sets, bound = open_sockets(config.server.listen, count)
-    if config.server.user is not None:
-        become(config.server.user)
-    plan = make_plan(config)
-    check_state_directory(config, log)
-    log.info("listening", addresses=[str(endpoint) for endpoint in bound], anchors=anchor_summary(plan.points))
+    try:
+        if config.server.user is not None:
+            become(config.server.user)
+        plan = make_plan(config)
+        check_state_directory(config, log)
+        log.info("listening", addresses=[str(endpoint) for endpoint in bound], anchors=anchor_summary(plan.points))
+        return _serve(plan, sets, files, log)
+    finally:
+        for sockets in sets:
+            sockets.close()
+
+
+def _serve(plan: Plan, sets: list[WorkerSockets], files: int, log: FilteringBoundLogger) -> int:
+    """Serve with one worker for each set of sockets; one alone runs in this process."""
 
     def ready() -> None:
         log.info("ready")
         notify("READY=1")
 
-    if count == 1:
-        status = serve(plan, sets[0], files, log, ready)
-    else:
+    if len(sets) == 1:
+        return serve(plan, sets[0], files, log, ready)
 
-        def body(index: int, ready: Callable[[], None]) -> int:
-            for other, sockets in enumerate(sets):
-                if other != index:
-                    sockets.close()
-            return serve(plan, sets[index], files, logs.logger(worker=index), ready)
+    def body(index: int, ready: Callable[[], None]) -> int:
+        for other, sockets in enumerate(sets):
+            if other != index:
+                sockets.close()
+        return serve(plan, sets[index], files, logs.logger(worker=index), ready)
 
-        status = Supervisor(count, body, log, ready).run()
-    return status
+    return Supervisor(len(sets), body, log, ready).run()
 
 
 def check_state_directory(config: Config, log: FilteringBoundLogger) -> None:

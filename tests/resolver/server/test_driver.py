@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import itertools
 import os
 import resource
 import socket
@@ -206,7 +207,7 @@ def test_ports_ids_and_case_differ_from_query_to_query():
         assert len(cases) >= 180
         # Not in a row either.
         gaps = sorted(ports)
-        assert max(after - before for before, after in zip(gaps, gaps[1:], strict=False)) > 100
+        assert max(after - before for before, after in itertools.pairwise(gaps)) > 100
 
     play(story)
 
@@ -376,7 +377,7 @@ def test_no_descriptor_left(transport):
     async def story(world):
         with Authority() as authority:
             soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-            used = max(int(fd) for fd in os.listdir("/proc/self/fd"))
+            used = max(int(fd.name) for fd in Path("/proc/self/fd").iterdir())
             resource.setrlimit(resource.RLIMIT_NOFILE, (used, hard))
             spare = []
             try:

@@ -1,4 +1,4 @@
-"""What the listeners and the driver are tested with: a service whose resolutions the test decides, loops with a time limit."""
+"""What listeners and driver are tested with: a service whose resolutions the test decides, loops with a time limit."""
 
 import asyncio
 import socket

@@ -1,0 +1,113 @@
+"""A daemon as a process of its own: started on free ports, its log read as JSON, always ended."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+LIMIT_S = 30.0
+
+
+class Daemon:
+    """`akashi serve` with these settings. A context manager; the process does not outlive it."""
+
+    def __init__(self, *settings: str, config: Path | None = None, listen: str = "127.0.0.1:0", **options: Any) -> None:
+        command = [sys.executable, "-W", "error", "-m", "resolver", "serve"]
+        if config is not None:
+            command += ["-c", str(config)]
+        base = [
+            f"server.listen={listen}",
+            "server.workers=1",
+            "log.format=json",
+            "trust.state-dir=/",
+            "upstream.prime=false",
+        ]
+        for setting in (*base, *settings):
+            command += ["--set", setting]
+        environment = os.environ | options.pop("environment", {})
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, **options)
+        self.lines: list[dict[str, Any]] = []
+        self.other: list[str] = []
+        self._queue: queue.Queue[str | None] = queue.Queue()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._queue.put(line)
+        self._queue.put(None)
+
+    def wait_for(self, event: str) -> dict[str, Any]:
+        """The next log line of this event; fails when the process ends first."""
+        while True:
+            line = self._queue.get(timeout=LIMIT_S)
+            if line is None:
+                self._queue.put(None)
+                raise AssertionError(f"no {event!r} before the end: {self.lines} {self.other}")
+            try:
+                facts = json.loads(line)
+            except ValueError:
+                self.other.append(line)
+                continue
+            self.lines.append(facts)
+            if facts["event"] == event:
+                return facts
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """What it listens on, once "listening" was logged."""
+        (line,) = (line for line in self.lines if line["event"] == "listening")
+        pairs = (address.rpartition(":") for address in line["addresses"])
+        return [(host.strip("[]"), int(port)) for host, _, port in pairs]
+
+    @property
+    def port(self) -> int:
+        return self.addresses[0][1]
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end; returns the exit status."""
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for the end; all that was logged is in `lines` then."""
+        status = self.process.wait(LIMIT_S)
+        while (line := self._queue.get(timeout=LIMIT_S)) is not None:
+            try:
+                self.lines.append(json.loads(line))
+            except ValueError:
+                self.other.append(line)
+        return status
+
+    def events(self) -> list[str]:
+        return [line["event"] for line in self.lines]
+
+    def __enter__(self) -> "Daemon":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._thread.join(LIMIT_S)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+
+def children_of(pid: int) -> list[int]:
+    """Process IDs of the direct children."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

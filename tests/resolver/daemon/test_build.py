@@ -1,0 +1,205 @@
+"""From the configuration to plain values, and what is told when files make no sense."""
+
+import socket
+from ipaddress import ip_address
+
+import pytest
+
+from resolver.config import parse
+from resolver.daemon import hints
+from resolver.daemon.build import (
+    anchor_summary,
+    build_access,
+    build_identity,
+    build_policy,
+    build_settings,
+    build_tcp_bounds,
+    build_trust,
+    packet_cache_size,
+    worker_count,
+)
+from resolver.daemon.errors import StartError
+from resolver.daemon.hints import root_servers
+from resolver.daemon.worker import upstream_limits
+from resolver.settings import Minimise
+from tests.conftest import require_corpora
+from trust.policy import Sha1
+from trust.vocabulary import Address
+from wire import types as t
+from wire.text import name_from_text, rrsets_from_text
+
+
+def settings(*overrides):
+    return build_settings(parse("", overrides=overrides))
+
+
+def test_defaults():
+    found = settings("server.workers=1")
+    assert found.prime
+    assert (found.port, found.ipv4, found.ipv6) == (53, True, True)
+    assert found.minimise is Minimise.RELAXED
+    assert not found.allow_loopback
+    assert len(found.root) == 13
+    assert found.cache_size + packet_cache_size(parse("", overrides=["server.workers=1"])) == 256 << 20
+
+
+def test_the_cache_is_shared_among_workers():
+    config = parse("", overrides=["server.workers=4", "cache.size=64M"])
+    assert worker_count(config) == 4
+    assert 4 * (build_settings(config).cache_size + packet_cache_size(config)) == 64 << 20
+
+
+def test_every_option_of_the_core_arrives():
+    found = settings(
+        "upstream.prime=false",
+        "upstream.port=5353",
+        "upstream.ipv6=false",
+        'upstream.minimise="strict"',
+        "upstream.randomise-case=false",
+        "upstream.allow-loopback=true",
+        "upstream.private-servers=true",
+        "upstream.do-not-query=203.0.113.0/24,2001:db8:9::/48",
+        "upstream.stub.Example.jp=192.0.2.1,[2001:db8::1]:54",
+        "upstream.forward.com=192.0.2.2@55",
+        "cache.min-ttl=5",
+        "cache.max-ttl=1h",
+        "cache.max-negative-ttl=60",
+        "server.local-zones=false",
+        "trust.nta.extended-error=false",
+    )
+    assert (found.prime, found.port, found.ipv6, found.minimise) == (False, 5353, False, Minimise.STRICT)
+    assert (found.randomise_case, found.allow_loopback, found.private_servers) == (False, True, True)
+    assert found.do_not_query == ("203.0.113.0/24", "2001:db8:9::/48")
+    assert found.stub == {name_from_text("example.jp"): [Address("192.0.2.1", 5353), Address("2001:db8::1", 54)]}
+    assert found.forward == {name_from_text("com"): [Address("192.0.2.2", 55)]}
+    assert (found.min_ttl, found.max_ttl, found.max_negative_ttl) == (5, 3600, 60)
+    assert (found.local_zones, found.nta_extended_error) == (False, False)
+    assert {address.port for addresses in found.root.values() for address in addresses} == {5353}
+
+
+def test_packaged_hints_are_those_of_the_root_zone():
+    """The hints agree with the newest root zone in the corpora."""
+    zone = max(require_corpora("rootzone").glob("root-*.zone")).read_text()
+    rrsets = rrsets_from_text(
+        "\n".join(line for line in zone.splitlines() if "root-servers.net." in line and "SOA" not in line)
+    )
+    servers = root_servers("builtin", 53)
+    (names,) = [rrset.rdatas for rrset in rrsets if rrset.rtype == t.NS and rrset.name == b"\0"]
+    assert set(servers) == set(names)
+    addresses = {hints.ip_text(rdata) for rrset in rrsets if rrset.rtype in (t.A, t.AAAA) for rdata in rrset.rdatas}
+    assert {address.ip for found in servers.values() for address in found} == addresses
+
+
+def test_packaged_hints_are_addresses_of_both_families():
+    for found in root_servers("builtin", 53).values():
+        assert [ip_address(address.ip).version for address in found] == [4, 6]
+        assert all(str(ip_address(address.ip)) == address.ip for address in found)
+
+
+def test_hints_from_a_file(tmp_path):
+    file = tmp_path / "hints"
+    file.write_text(
+        ". 3600000 NS A.ROOT.test.\n. NS b.root.test.\n"
+        "a.root.test. A 192.0.2.1\na.root.test. AAAA 2001:DB8:0::1\nstranger.test. A 192.0.2.9\n"
+    )
+    assert root_servers(file, 5310) == {
+        name_from_text("a.root.test"): [Address("192.0.2.1", 5310), Address("2001:db8::1", 5310)]
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("jp. NS a.dns.jp.\na.dns.jp. A 192.0.2.1", "no NS record of the root"),
+        (". NS a.root.test.", "no NS record of the root"),
+        ("no zone file (", "not a list of records"),
+        ("", "no NS record of the root"),
+    ],
+)
+def test_hints_that_make_no_sense(tmp_path, text, problem):
+    file = tmp_path / "hints"
+    file.write_text(text)
+    with pytest.raises(StartError, match=problem) as caught:
+        root_servers(file, 53)
+    assert str(file) in caught.value.problem
+
+
+def test_hints_that_cannot_be_read(tmp_path, monkeypatch):
+    with pytest.raises(StartError, match="cannot be read: No such file"):
+        root_servers(tmp_path / "absent", 53)
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe\0")
+    with pytest.raises(StartError):
+        root_servers(binary, 53)
+    monkeypatch.setattr(hints, "_MAX_FILE", 100)
+    binary.write_bytes(b";" * 101)
+    with pytest.raises(StartError, match="longer than 100"):
+        root_servers(binary, 53)
+
+
+def test_packaged_anchors():
+    points = build_trust(parse(""))
+    assert anchor_summary(points) == [". 20326 38696"]
+    assert not points.ntas
+
+
+def test_anchors_from_files_and_static_ntas(tmp_path):
+    first, second = tmp_path / "root", tmp_path / "island"
+    first.write_text(". DS 20326 8 2 " + "00" * 32)
+    second.write_text("Island.test. DS 7 13 2 " + "11" * 32 + "\n. DS 38696 8 2 " + "22" * 32)
+    config = parse("", overrides=[f'trust.anchors=["{first}", "{second}"]', "trust.nta.static=broken.test"])
+    points = build_trust(config)
+    assert sorted(anchor_summary(points)) == [". 20326 38696", "island.test 7"]
+    assert list(points.ntas) == [name_from_text("broken.test")]
+    assert points.ntas[name_from_text("broken.test")].expires_wall is None
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"), [("", "no trust anchor"), (". A 192.0.2.1", "a DS or DNSKEY"), ("<x/>", "TrustAnchor")]
+)
+def test_anchors_that_make_no_sense(tmp_path, text, problem):
+    file = tmp_path / "anchors"
+    file.write_text(text)
+    with pytest.raises(StartError, match=problem) as caught:
+        build_trust(parse("", overrides=[f"trust.anchors={file}"]))
+    assert str(file) in caught.value.problem
+
+
+def test_policy_identity_access_and_bounds():
+    config = parse(
+        "",
+        overrides=[
+            'trust.sha1="validate"',
+            "trust.nsec3-max-iterations=10",
+            "server.nsid=tokyo-1",
+            "server.max-udp-size=1000",
+            "server.tcp-idle-timeout=5s",
+            "server.tcp-connections=7",
+            "server.tcp-per-client=3",
+            "access.allow=192.0.2.0/24",
+        ],
+    )
+    policy = build_policy(config)
+    assert (policy.sha1, policy.nsec3_max_iterations) == (Sha1.VALIDATE, 10)
+    identity = build_identity(config)
+    assert (identity.nsid, identity.max_udp_size, identity.idle_timeout_s) == (b"tokyo-1", 1000, 5.0)
+    assert build_access(config).allows("192.0.2.7")
+    assert not build_access(config).allows("127.0.0.1")
+    bounds = build_tcp_bounds(config)
+    assert (bounds.connections, bounds.per_client, bounds.idle_s) == (7, 3, 5.0)
+
+
+def test_the_host_name_is_the_nsid_when_none_is_given():
+    config = parse("", overrides=["server.edns-tcp-keepalive=false"])
+    assert build_identity(config).nsid == socket.gethostname().encode()
+    assert build_identity(config).idle_timeout_s is None
+
+
+@pytest.mark.parametrize("files", [256, 1024, 4096, 65536])
+def test_sockets_to_servers_leave_descriptors_for_clients(files):
+    udp, tcp = upstream_limits(files, 100)
+    assert udp > 0
+    assert tcp > 0
+    assert udp + tcp + 100 <= files
+    assert udp <= 4096
+    assert tcp <= 256
