@@ -289,6 +289,11 @@ CONTENT = (
         lambda case: case.opcode == UPDATE and all(key[2] in (t.CLASS_ANY, t.CLASS_NONE) for key, _ in case.differing()),
     ),
     Reason(
+        "address of class CHAOS",
+        "dnspython knows that class's own A, a name and a number (RFC 1035 §3.4.1 is about IN alone); to us it is octets.",
+        lambda case: all(key[1:] == (t.A, t.CH) and alike for key, alike in case.differing()) and bool(case.differing()),
+    ),
+    Reason(
         "empty ISDN sub-address",
         "dnspython takes an empty sub-address (RFC 1183 §3.2) for none and does not write it; we keep the octets.",
         lambda case: all(key[1] == t.ISDN and alike for key, alike in case.differing()) and bool(case.differing()),

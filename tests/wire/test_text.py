@@ -162,7 +162,7 @@ def test_gather_says_which_record_is_malformed() -> None:
         gather([(ROOT, t.A, t.IN, 1, bytes(4)), (ROOT, t.AAAA, t.IN, 1, bytes(4))])
 
 
-@steady(200)
+@steady(60)
 @given(st.randoms(use_true_random=False))
 def test_generated_rrsets_come_back(random: Random) -> None:
     m = read(generate.message(random)[0])
