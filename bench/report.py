@@ -73,7 +73,9 @@ def targets(rows: Sequence[Row]) -> list[tuple[str, str, bool]]:
 
     def judge(what: str, value: float | None, limit: float, unit: str = "×") -> None:
         if value is not None:
-            verdicts.append((what, f"{value:.2f} {unit}", value <= limit))
+            verdicts.append(
+                (what, f"{value:.3g} {unit}" if value >= 10 or value < 0.1 else f"{value:.3f} {unit}", value <= limit)
+            )
 
     judge("hot: CPU/query ≤ the best peer's", _to_best(rows, "hot", "cpu_us"), 1.0)
     judge("hot: p99 latency ≤ Unbound's", ratio(rows, "hot", "latency_p99_us", "unbound"), 1.0)

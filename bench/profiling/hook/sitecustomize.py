@@ -35,12 +35,17 @@ class Sampler:
         signal.setitimer(signal.ITIMER_PROF, INTERVAL_S, INTERVAL_S)
 
     def save(self) -> None:
-        """Write everything so far."""
-        data = {"stacks": list(self._stacks), "samples": self._samples, "collections": self._collections}
+        """Write everything so far. A signal may come in the middle: it must not save too, and its stack must be known."""
+        if self._saving:
+            return
+        self._saving = True
+        samples = list(self._samples)
+        data = {"samples": samples, "stacks": list(self._stacks), "collections": list(self._collections)}
         path = self._folder / f"{os.getpid()}.json"
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(data))
         partial.replace(path)
+        self._saving = False
 
     def on_collection(self, phase: str, info: dict[str, int]) -> None:
         """Callback of the garbage collector."""
@@ -54,6 +59,7 @@ class Sampler:
         self._samples: list[tuple[float, int]] = []
         self._collections: list[tuple[float, int, float]] = []
         self._collection_started = 0.0
+        self._saving = False
 
     def _on_signal(self, _number: int, frame: FrameType | None) -> None:
         stack = []
