@@ -17,13 +17,14 @@ export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv lab test check format clean
+.PHONY: help venv lab test check format bench clean
 
 help:
 	@echo 'make lab      a mini-Internet and a resolver in the foreground; needs no root; Ctrl-C stops all'
 	@echo 'make test     all tests (as root also installs the Debian packages they talk to; without them tests skip)'
 	@echo 'make check    format, lint, types, import contracts, generated files fresh'
 	@echo 'make format   apply ruff format and the fixes of ruff check'
+	@echo 'make bench    figures beside the installed peers, in minutes; ARGS=--full takes hours (docs/PERFORMANCE.md)'
 	@echo 'make venv     only the virtualenv in $(VENV)'
 	@echo 'make clean    stop the lab, remove $(VENV), .lab and every cache'
 	@echo
@@ -61,6 +62,10 @@ check: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench: $(READY)
+	@tools/install-debian-packages.sh later
+	@$(BIN)/python -m bench run $(ARGS)
 
 clean:
 	@if [ -d .lab ] && [ -x $(BIN)/akashi ]; then $(BIN)/akashi lab down || true; fi
