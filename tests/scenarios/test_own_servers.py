@@ -6,6 +6,8 @@ import dns.rcode
 import dns.rrset
 import pytest
 
+from tests.scenarios.play import Play
+from tests.scenarios.rpl import parse
 from tests.scenarios.stage import Stage
 from trust.vocabulary import Ask, Transport
 
@@ -174,6 +176,19 @@ def test_records_out_of_bailiwick_are_not_believed() -> None:
     assert all(ask.server.ip != "127.53.66.66" for ask in reply.asked)
 
 
+def test_the_target_of_an_alias_is_asked_of_its_own_zone() -> None:
+    stage = Stage()
+
+    def forge(ask: Ask, message: dns.message.Message) -> dns.message.Message:
+        message.answer.append(dns.rrset.from_text("www.unsigned.jp.", 9999, "IN", "A", "127.53.66.66"))
+        return message
+
+    stage.alters(NS1, forge)
+    stage.alters(NS2, forge)
+    stage.client("to-unsigned.example.jp").gets(ad=False, answer="CNAME www.unsigned.jp., A 192.0.2.141")
+    stage.client("www.unsigned.jp").gets(answer="A 192.0.2.141")
+
+
 def test_a_delegation_ends_when_its_parent_says_so() -> None:
     # The ghost domain: a child that keeps renewing its own NS set must not outlive its delegation.
     stage = Stage()
@@ -218,6 +233,58 @@ def test_servers_that_wait_for_each_other() -> None:
 
     stage.alters("ns1.unsigned.jp.", in_circles)
     stage.client("www.one.unsigned.jp").gets("SERVFAIL", ede=22).asks(below=20)
+
+
+LONELY = """\
+    stub-addr: 192.0.2.1
+    query-minimization: on
+CONFIG_END
+SCENARIO_BEGIN A deep name at a single server
+RANGE_BEGIN 0 100
+    ADDRESS 192.0.2.1
+ENTRY_BEGIN
+MATCH opcode qtype qname
+ADJUST copy_id
+REPLY QR AA NOERROR
+SECTION QUESTION
+a.b.c.d.e.f.g.h. IN TXT
+SECTION ANSWER
+a.b.c.d.e.f.g.h. IN TXT "deep"
+ENTRY_END
+ENTRY_BEGIN
+MATCH opcode subdomain
+ADJUST copy_id copy_query
+REPLY QR AA NOERROR
+SECTION QUESTION
+h. IN A
+SECTION AUTHORITY
+. IN SOA . . 1 2 3 4 5
+ENTRY_END
+RANGE_END
+STEP 1 QUERY
+ENTRY_BEGIN
+REPLY RD
+SECTION QUESTION
+a.b.c.d.e.f.g.h. IN TXT
+ENTRY_END
+STEP 2 CHECK_ANSWER
+ENTRY_BEGIN
+MATCH all
+REPLY QR RD RA NOERROR
+SECTION QUESTION
+a.b.c.d.e.f.g.h. IN TXT
+SECTION ANSWER
+a.b.c.d.e.f.g.h. IN TXT "deep"
+ENTRY_END
+SCENARIO_END
+"""
+
+
+def test_a_deep_name_at_a_single_server() -> None:
+    # Each minimised question has its tries; together they may be more than one server is asked for one question.
+    play = Play(parse(LONELY))
+    assert play.run() == []
+    assert len(play.world.exchanges) == 8
 
 
 def test_priming() -> None:
