@@ -300,10 +300,7 @@ class SignedZone:
 
     def step(self, name: Name, rtype: int) -> Step:
         """What the zone's authority answers."""
-        if rtype in (t.NSEC, t.NSEC3) or (name, rtype) not in self.data:
-            rrset = None
-        else:
-            rrset = self.data[name, rtype]
+        rrset = None if rtype == t.NSEC3 else self.data.get((name, rtype))
         if rrset is not None:
             return self._data(name, rtype, Kind.ANSWER, rrset)
         alias = self.data.get((name, t.CNAME))
