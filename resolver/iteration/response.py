@@ -103,7 +103,9 @@ def _chain(message: Message, qname: Name, qtype: int, zone: Name, authority: lis
     name: Name | None = qname
     while name is not None and name not in seen and len(steps) <= CHAIN.value and is_subdomain(name, zone):
         seen.add(name)
-        data = _data(message, sets, name, qtype)
+        # RFC 6672 §2.3: nothing stands below a DNAME; a CNAME there, even if asked for, is made from it.
+        redirected = any(is_strict_subdomain(name, dname.name) for dname in dnames)
+        data = [] if redirected else _data(message, sets, name, qtype)
         if data:
             steps.append(Step(name, qtype, Kind.ANSWER, data, proofs, zone, server))
             return steps

@@ -111,6 +111,8 @@ class _Answer:
                 self.rcode = t.YXDOMAIN  # RFC 6672 §2.2: the substitution grew over 255 octets
                 return None
             self.answer.append((RRset(step.name, t.CNAME, step.rrsets[0].ttl, [step.target]), expires))
+            if self.question.rtype in (t.CNAME, t.ANY):
+                return None  # RFC 1034 §4.3.2 step 3a: the CNAME, even if made from a DNAME, is what was asked for
         return step.target
 
     def _weigh(self, link: Link, view: View) -> None:
