@@ -8,6 +8,7 @@ import datetime
 import json
 import platform
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -89,7 +90,7 @@ class Campaign:
             run = _Run(workload, program, setup, authority, self._processors.load)
             sample |= run.measure()
             sample["figures"]["startup_s"] = startup_s
-        except (RunError, OSError) as error:
+        except (RunError, OSError, subprocess.SubprocessError) as error:
             sample["error"] = str(error)
         finally:
             program.stop()

@@ -109,7 +109,7 @@ def profile(scale: str | None, workload: str, seconds: float, rows: int) -> None
     RESULTS.mkdir(exist_ok=True)
     folded = RESULTS / f"profile-{workload}.folded"
     write_folded(found, folded)
-    console.print(f"stacks for flame graph tools: {folded.relative_to(BUILD.parent.parent)}")
+    console.print(f"stacks for flame graph tools: {_shown(folded)}")
 
 
 def _measure(campaign: Campaign, plan: Plan) -> list[Sample]:
@@ -142,7 +142,13 @@ def _show(results: Path) -> None:
     report.print_targets(rows, console)
     picture = results.with_suffix(".svg")
     picture.write_text(svg(rows, campaign["meta"]))
-    console.print(f"{results.relative_to(BUILD.parent.parent)} · {picture.name}")
+    console.print(f"{_shown(results)} · {picture.name}")
+
+
+def _shown(path: Path) -> Path:
+    """Relative to where the user stands, when it is below."""
+    here = Path.cwd()
+    return path.resolve().relative_to(here) if path.resolve().is_relative_to(here) else path
 
 
 def _last() -> Path:

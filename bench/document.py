@@ -24,6 +24,7 @@ _COLUMNS = (
     ("p50 µs", "latency_p50_us", 0),
     ("p99 µs", "latency_p99_us", 0),
     ("RSS MiB", "rss", 0),
+    ("octets/entry", "rss_per_entry", 0),
     ("upstream/query", "upstream", 2),
 )
 
@@ -63,12 +64,13 @@ def markdown(rows: Sequence[Row], meta: dict[str, Any]) -> str:
 
 def _workload_table(own: Sequence[Row], rows: Sequence[Row], meta: dict[str, Any]) -> str:
     workload = own[0].workload
+    columns = [column for column in _COLUMNS if any(column[1] in row.figures for row in own)]
     lines = [f"### {workload}: {meta['workloads'][workload]['title']}\n"]
-    lines.append(f"| resolver | {' | '.join(title for title, _, _ in _COLUMNS)} | ours/theirs |")
-    lines.append("| --- |" + " ---: |" * (len(_COLUMNS) + 1))
+    lines.append(f"| resolver | {' | '.join(title for title, _, _ in columns)} | ours/theirs |")
+    lines.append("| --- |" + " ---: |" * (len(columns) + 1))
     for row in own:
         value = ratio(rows, workload, "cpu_us", row.resolver)
-        cells = [cell(row, quantity, digits) for _, quantity, digits in _COLUMNS]
+        cells = [cell(row, quantity, digits) for _, quantity, digits in columns]
         cells.append("–" if value is None else f"{value:.2f}")
         lines.append(f"| {meta['titles'][row.resolver]} | {' | '.join(cells)} |")
     for row in own:

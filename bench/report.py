@@ -15,6 +15,7 @@ _COLUMNS = (
     ("p50 µs", "latency_p50_us", 0),
     ("p99 µs", "latency_p99_us", 0),
     ("RSS MiB", "rss", 0),
+    ("B/entry", "rss_per_entry", 0),
     ("upstream", "upstream", 2),
 )
 _MIB = 1 << 20
@@ -71,11 +72,9 @@ def targets(rows: Sequence[Row]) -> list[tuple[str, str, bool]]:
     """What is aimed at, what was measured, and whether it holds; only what was measured is listed."""
     verdicts: list[tuple[str, str, bool]] = []
 
-    def judge(what: str, value: float | None, limit: float, unit: str = "×") -> None:
+    def judge(what: str, value: float | None, limit: float, unit: str = "×", *, least: bool = False) -> None:
         if value is not None:
-            verdicts.append(
-                (what, f"{value:.3g} {unit}" if value >= 10 or value < 0.1 else f"{value:.3f} {unit}", value <= limit)
-            )
+            verdicts.append((what, f"{value:.3f} {unit}", value >= limit if least else value <= limit))
 
     judge("hot: CPU/query ≤ the best peer's", _to_best(rows, "hot", "cpu_us"), 1.0)
     judge("hot: p99 latency ≤ Unbound's", ratio(rows, "hot", "latency_p99_us", "unbound"), 1.0)
@@ -92,6 +91,9 @@ def targets(rows: Sequence[Row]) -> list[tuple[str, str, bool]]:
         judge(f"CPU/query from {sizes[0][0]:,} to {sizes[-1][0]:,} entries", sizes[-1][1] / sizes[0][1], 1.15)
     million = find(rows, "size-1000000", OURS, "rss")
     judge("10⁶ cached signed RRsets", million.median / (1 << 30) if million else None, 1.2, "GiB")
+    for workload in ("hot", "warm"):
+        one, two = (find(rows, f"workers-{workload}-{workers}", OURS, "qps") for workers in (1, 2))
+        judge(f"{workload}: two workers' queries/s", two.median / one.median if one and two else None, 1.7, least=True)
     starts = [row.figures["startup_s"].median for row in rows if row.resolver == OURS and "startup_s" in row.figures]
     judge("start-up to first answer", max(starts) if starts else None, 1.0, "s")
     return verdicts

@@ -25,6 +25,7 @@ class Sampler:
 
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder)
+        self._saving = False
         self._clear()
 
     def start(self) -> None:
