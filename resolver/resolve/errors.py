@@ -46,9 +46,9 @@ def errors_of_failure(reason: Reason, text: str, findings: list[Finding]) -> lis
 
 
 def describe(findings: list[Finding]) -> str:
-    """Each server tried and what it did last, as many as fit into one EDE text."""
+    """Each server tried and what it did last, as many as fit into one EDE text; those not asked at all come last."""
     last: dict[tuple[str, bytes], Finding] = {}
-    for finding in findings:
+    for finding in sorted(findings, key=lambda finding: finding.what.startswith("not queried")):
         last[finding.server.ip if finding.server else "", finding.ns_name or b""] = finding
     out = ""
     for count, finding in enumerate(last.values()):
