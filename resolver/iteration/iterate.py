@@ -97,7 +97,7 @@ def _walk(
             exchange = Exchange(cut, view, address_filter, findings, avoid)
             continue
         if full:
-            if question == ROOT_NS:
+            if question == ROOT_NS and _primes(view):
                 _learn_root(reading, view)
             return reading.steps
         first = reading.steps[0]
@@ -134,7 +134,13 @@ def _wants_priming(cut: Cut, question: Question, view: View) -> bool:
     """RFC 9609 §3: the hints are only good for asking the root who its servers are."""
     if cut.zone != ROOT or cut.forward or question == ROOT_NS:
         return False
-    return view.memory.settings.prime and not view.memory.delegations.is_primed(view.now.mono)
+    return _primes(view) and not view.memory.delegations.is_primed(view.now.mono)
+
+
+def _primes(view: View) -> bool:
+    """Whether what the root says of its servers replaces the hints; servers configured for the root itself stand."""
+    settings = view.memory.settings
+    return settings.prime and ROOT not in settings.stub
 
 
 def _learn_root(reading: Reading, view: View) -> None:

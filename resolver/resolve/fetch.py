@@ -24,7 +24,9 @@ def fetch(
             return known
     outcome = yield from iterate(question, view, address_filter, avoid)
     if not outcome.steps:
-        remember_failure(outcome, view)
+        # That no *other* server has anything better says nothing about the question as such.
+        if not avoid:
+            remember_failure(outcome, view)
         return outcome
     for step in outcome.steps:
         view.memory.store(step, view.now.mono, None)
