@@ -22,6 +22,7 @@ import dns.message
 import dns.query
 import pytest
 
+from lab.server import free_port
 from tests.conftest import require_binary, require_corpora
 from tests.e2e.loopback import isolated
 from tests.e2e.resolvers import Resolver, akashi, process
@@ -29,7 +30,7 @@ from tests.e2e.resolvers import Resolver, akashi, process
 ANCHOR = ". IN DS 19036 8 2 49AAC11D7B6F6446702E54A1607371607A1A41855200FD2CE1CDDE32F24E8FB5\n"
 KSK_2010, KSK_2017 = 19036, 20326
 SERIAL = 2017082100
-ADDRESS, PORT = "127.19.3.6", 5319
+ADDRESS = "127.19.3.6"
 THEN = "@2017-08-25 00:00:00"
 LAST_DAY = "@2017-09-02 12:00:00"
 TOO_LATE = "@2017-09-03 12:00:00"
@@ -85,19 +86,18 @@ def root(zone_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     here = tmp_path_factory.mktemp("rootzone")
     (here / "anchor").write_text(ANCHOR)
     (here / "hints").write_text(f". 3600 IN NS ns.rehearsal.\nns.rehearsal. 3600 IN A {ADDRESS}\n")
-    (here / "nsd.conf").write_text(NSD.format(address=ADDRESS, port=PORT, directory=here, zone=zone_file))
-    with (
-        isolated() as alone,
-        process([program, "-d", "-c", str(here / "nsd.conf")], here / "nsd.log") as nsd,
-    ):
-        _await_soa(nsd, here / "nsd.log")
-        signed, unsigned = _tlds(zone_file)
-        yield RootZone(signed, unsigned, tuple(_settings(here, alone)))
+    with isolated() as alone:
+        port = free_port(ADDRESS)
+        (here / "nsd.conf").write_text(NSD.format(address=ADDRESS, port=port, directory=here, zone=zone_file))
+        with process([program, "-d", "-c", str(here / "nsd.conf")], here / "nsd.log") as nsd:
+            _await_soa(nsd, port, here / "nsd.log")
+            signed, unsigned = _tlds(zone_file)
+            yield RootZone(signed, unsigned, tuple(_settings(here, port, alone)))
 
 
-def _settings(here: Path, alone: bool) -> Iterator[str]:
+def _settings(here: Path, port: int, alone: bool) -> Iterator[str]:
     yield f'upstream.root-hints="{here / "hints"}"'
-    yield f"upstream.port={PORT}"
+    yield f"upstream.port={port}"
     yield "upstream.prime=false"
     yield "upstream.ipv6=false"
     yield "upstream.allow-loopback=true"
@@ -112,12 +112,12 @@ def _settings(here: Path, alone: bool) -> Iterator[str]:
         yield f"upstream.do-not-query={json.dumps([*map(str, elsewhere), '::/0'])}"
 
 
-def _await_soa(nsd: "subprocess.Popen[bytes]", log: Path) -> None:
+def _await_soa(nsd: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
     query = dns.message.make_query(".", "SOA")
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline and nsd.poll() is None:
         with contextlib.suppress(OSError, dns.exception.Timeout):
-            if dns.query.udp(query, ADDRESS, timeout=0.2, port=PORT).answer:
+            if dns.query.udp(query, ADDRESS, timeout=0.2, port=port).answer:
                 return
         time.sleep(0.02)
     raise AssertionError(f"NSD does not answer: {log.read_text()}")
