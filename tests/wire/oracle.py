@@ -25,6 +25,9 @@ from wire.message import Message
 from wire.rdata import CHARACTER_STRINGS, IN_ONLY, LAYOUTS, Nsec3, nsec_parts
 from wire.reader import FormError, read
 
+# dnspython loads its classes when a type is first seen; seen first in class ANY, a type of class IN stays generic for good.
+dns.rdata.load_all_types(disable_dynamic_load=False)
+
 Key = tuple[bytes, int, int]
 Section = dict[Key, tuple[int, frozenset[bytes], frozenset[bytes]]]
 

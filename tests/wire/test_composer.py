@@ -217,6 +217,17 @@ def test_names_of_what_was_cut_are_not_pointed_to() -> None:
     assert name("small.cut.example") in wire
 
 
+def test_names_before_a_cut_are_still_pointed_to() -> None:
+    """The last name before the cut included: each set after it is its owner's pointer and an address, 16 octets."""
+    big = rrset(name("big.cut.example"), t.TXT, b"\xc8" + bytes(200))
+    for asked in (name("www.example"), name("example"), name("a.b.c.d")):
+        m = compose(1, t.QR, (asked, t.A, t.IN), [], [], [big, address(asked), big, address(asked, 2)], max_size=100)
+        assert len(m) == 12 + len(asked) + 4 + 16 + 16
+    first = address(name("x.y"))
+    m = compose(1, t.QR, ASKED, [first], [], [big, first, address(name("y"))], max_size=100)
+    assert len(m) == 32 + 5 + 14 + 16 + 16
+
+
 def test_a_section_may_be_a_generator() -> None:
     wire = compose(1, t.QR, ASKED, (item for item in ANSWER), iter(AUTHORITY), max_size=150)
     assert read(wire).truncated

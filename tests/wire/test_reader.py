@@ -209,7 +209,8 @@ MALFORMED = "malformed RDATA"
 A = record(pointer(12), t.A, bytes(4))
 LONGEST = (b"\x3f" + b"x" * 63) * 3 + b"\x3d" + b"x" * 61 + b"\0"
 TOO_LONG = (b"\x3f" + b"x" * 63) * 3 + b"\x3e" + b"x" * 62 + b"\0"
-assert (len(LONGEST), len(TOO_LONG)) == (255, 256)
+TAIL = (b"\x3f" + b"x" * 63) * 3 + b"\x3b" + b"x" * 59 + b"\0"
+assert (len(LONGEST), len(TOO_LONG), len(TAIL)) == (255, 256, 253)
 
 
 def pointed_at(octets: bytes, *more: bytes) -> bytes:
@@ -254,6 +255,11 @@ REFUSED_NAMES = [
         OWN,
     ),
     (
+        "256 octets behind a pointer",
+        message([question(TAIL)], [record(b"\0", 65280, b"\2aa" + pointer(12)), record(pointer(280), 1, bytes(4))]),
+        LONG,
+    ),
+    (
         "257 octets behind a pointer",
         message([question(LONGEST)], [record(b"\0", 65280, b"\1a" + pointer(12)), record(pointer(282), 1, bytes(4))]),
         LONG,
@@ -289,6 +295,8 @@ def test_the_longest_names_are_not_refused() -> None:
     assert owners(answering(record(LONGEST, t.A, bytes(4)))) == [LONGEST]
     assert owners(message([question(LONGEST)], [record(pointer(12), t.A, bytes(4))])) == [LONGEST]
     assert owners(pointed_at(LONGEST)) == [WWW, LONGEST]
+    records = [record(b"\0", 65280, b"\1a" + pointer(12)), record(pointer(280), t.A, bytes(4))]
+    assert owners(message([question(TAIL)], records)) == [ROOT, b"\1a" + TAIL]
     assert only_rdata(t.DNAME, LONGEST) == LONGEST
     assert only_rdata(t.NS, LONGEST) == LONGEST
 
