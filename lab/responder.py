@@ -94,7 +94,8 @@ class Responder:
         self._address = address
         self._authorities = authorities
         self._behaviours = behaviours
-        self._kept: dict[tuple[bytes, int, bool], _Kept | Rcode] = {}
+        self._routes: dict[tuple[bytes, int], tuple[Name, Name | None]] = {}
+        self._kept: dict[tuple[bytes, int, bool], _Kept] = {}
 
     def respond(self, wire: bytes, peer: str, *, tcp: bool) -> bytes | None:
         """The response to a query from the address `peer`; None for silence."""
@@ -110,8 +111,7 @@ class Responder:
             return _header_only(identity, flags, Rcode.FORMERR)
         if query.edns and query.edns.version > 0:
             return self._error(query, _BADVERS)
-        name = dns.name.from_wire(query.name_wire, 0)[0]
-        origin = self._zone_for(name, query.rdtype)
+        name, origin = self._route(query)
         if origin is None or query.rdclass != dns.rdataclass.IN or query.rdtype in _TRANSFERS:
             return self._error(query, Rcode.REFUSED)
         return self._behave(query, name, origin, peer, tcp=tcp)
@@ -134,9 +134,19 @@ class Responder:
             case Behaviour.NO_DNSSEC:
                 dnssec = False
         kept = self._answer(query, name, origin, dnssec=dnssec)
-        if isinstance(kept, Rcode):
-            return self._error(query, kept)
         return self._encode(query, kept, tcp=tcp, truncate=behaviour is Behaviour.TRUNCATE and not tcp)
+
+    def _route(self, query: Query) -> tuple[Name, Name | None]:
+        """The question's name in lower case, and the zone that answers it."""
+        key = (query.name_wire.lower(), query.rdtype)
+        route = self._routes.get(key)
+        if route is None:
+            name = dns.name.from_wire(key[0], 0)[0]
+            route = name, self._zone_for(name, query.rdtype)
+            if len(self._routes) >= CACHE_ENTRIES:
+                self._routes.clear()
+            self._routes[key] = route
+        return route
 
     def _zone_for(self, name: Name, rdtype: int) -> Name | None:
         """The deepest zone that encloses a name; for DS the parent's, if the parent is served too (RFC 4035 §3.1.4.1)."""
@@ -148,13 +158,12 @@ class Responder:
                 best = origin
         return best
 
-    def _answer(self, query: Query, name: Name, origin: Name, *, dnssec: bool) -> _Kept | Rcode:
+    def _answer(self, query: Query, name: Name, origin: Name, *, dnssec: bool) -> _Kept:
         key = (query.name_wire.lower(), query.rdtype, dnssec)
         kept = self._kept.get(key)
         if kept is None:
-            lower = name.canonicalize()
-            answer = self._authorities[origin].answer(lower, RdataType.make(query.rdtype), dnssec=dnssec)
-            kept = _keep(lower, query.rdtype, answer)
+            answer = self._authorities[origin].answer(name, RdataType.make(query.rdtype), dnssec=dnssec)
+            kept = _keep(name, query.rdtype, answer)
             if len(self._kept) >= CACHE_ENTRIES:
                 self._kept.clear()
             self._kept[key] = kept
@@ -254,7 +263,7 @@ def _header_only(identity: int, flags: int, rcode: int) -> bytes:
     return _HEADER.pack(identity, _QR | flags & 0x7900 | rcode, 0, 0, 0, 0)
 
 
-def _keep(name: Name, rdtype: int, answer: Answer) -> _Kept | Rcode:
+def _keep(name: Name, rdtype: int, answer: Answer) -> _Kept:
     """Encode an answer once, with a lower-case question."""
     counts, rest = _sections(name, rdtype, answer, additional=True)
     lean_counts, lean = counts, rest
