@@ -52,6 +52,8 @@ class Settings:
     min_ttl: int = 0
     max_ttl: int = 86400
     max_negative_ttl: int = 3600
+    aggressive_nsec: bool = True
+    """Answers are made from cached denials (RFC 8198)."""
     local_zones: bool = True
     """Special and locally served names are answered here (RFC 6761, 6303, 7793)."""
     nta_extended_error: bool = True

@@ -8,6 +8,7 @@ from typing import Final
 
 from resolver.cache.answers import AnswerCache, Entry, Rank
 from resolver.cache.delegations import Delegations
+from resolver.cache.denials import DenialCache
 from resolver.cache.failures import Failures
 from resolver.cache.servers import Servers
 from resolver.settings import Dice, Settings
@@ -61,6 +62,7 @@ class Memory:
         self.servers = Servers()
         self.failures = Failures()
         self.zones = ZoneTrusts()
+        self.denials = DenialCache()
         self.epoch = 0
 
     def set_trust(self, points: TrustPoints) -> None:
@@ -68,6 +70,7 @@ class Memory:
         self.points = points
         self.zones = ZoneTrusts()
         self.failures.clear()
+        self.denials.clear()
         self.epoch += 1
 
     def flush(self) -> None:
@@ -75,6 +78,7 @@ class Memory:
         self.answers.clear()
         self.delegations.clear()
         self.failures.clear()
+        self.denials.clear()
         self.zones = ZoneTrusts()
         self.epoch += 1
 
@@ -89,6 +93,17 @@ class Memory:
             entry.validated = validated
             entry.generation = generation
         return entry
+
+    def learn_denials(self, step: Step, validated: Validated, expires: float) -> None:
+        """Keep what a secure answer proves not to exist, for answers to other questions (RFC 8198)."""
+        if not self.settings.aggressive_nsec or not validated.authority or validated.zone is None:
+            return
+        zone = validated.zone.zone
+        self.denials.learn(zone, validated.authority, expires)
+        if step.kind in (Kind.ANSWER, Kind.CNAME):
+            for rrset, result in validated.signatures:
+                if result.ok and rrset is step.rrsets[0]:
+                    self.denials.learn_wildcard(zone, rrset, result, expires)
 
     def ttl_of(self, step: Step) -> float:
         """Seconds a step may be kept, before the validator's cap: RFC 2181 §5.2, RFC 2308 §5 for denials."""

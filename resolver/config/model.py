@@ -293,7 +293,6 @@ class CacheSection(Section):
         " attacks.",
         source="RFC 8198",
         reload=Reload.LIVE,
-        effect=Effect.LATER,
     )
     prefetch: Flag = option(
         True,

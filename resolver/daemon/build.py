@@ -58,6 +58,7 @@ def build_settings(config: Config) -> Settings:
         min_ttl=cache.min_ttl,
         max_ttl=cache.max_ttl,
         max_negative_ttl=cache.max_negative_ttl,
+        aggressive_nsec=config.cache.aggressive_nsec,
         local_zones=config.server.local_zones,
         nta_extended_error=config.trust.nta.extended_error,
     )

@@ -12,6 +12,8 @@ from resolver.cache.memory import View
 from resolver.iteration.addresses import AddressFilter
 from resolver.iteration.iterate import iterate
 from resolver.resolve.fetch import lookup, remember_failure
+from resolver.resolve.link import Link
+from resolver.resolve.synthesis import synthesise
 from trust.reason import Reason
 from trust.validate import Validated, validate
 from trust.vocabulary import Address, Outcome, Question, Security, Step, Steps
@@ -38,20 +40,6 @@ _OWN_FAULT: Final = frozenset(
 """Reasons that lie in the answer itself, so that another server's answer may be good."""
 
 
-class Link:
-    """One judged step. `expires`: monotonic seconds; `validated` is None when checking was disabled; `from_cache`: whether
-    the verdict itself was remembered.
-    """
-
-    __slots__ = ("expires", "from_cache", "step", "validated")
-
-    def __init__(self, step: Step, validated: Validated | None, expires: float, *, from_cache: bool = False) -> None:
-        self.step = step
-        self.validated = validated
-        self.expires = expires
-        self.from_cache = from_cache
-
-
 def find_links(
     question: Question, view: View, address_filter: AddressFilter, *, checking_disabled: bool
 ) -> Steps[list[Link] | Outcome]:
@@ -60,6 +48,10 @@ def find_links(
     if known is not None:
         step, entry = known
         return [(yield from _from_cache(step, entry, view, address_filter, checking_disabled))]
+    if not checking_disabled:
+        made = synthesise(question, view)
+        if made is not None:
+            return [made]
     outcome = yield from iterate(question, view, address_filter)
     if not outcome.steps:
         remember_failure(outcome, view)
@@ -112,7 +104,10 @@ def _judge_and_store(
     if _is_bogus(validated):
         return _store_bogus(step, validated, view)
     stored = view.memory.store(step, view.now.mono, validated)
-    return Link(step, validated, _expiry(stored, step, view))
+    link = Link(step, validated, _expiry(stored, step, view))
+    if validated.verdict.security is Security.SECURE:
+        view.memory.learn_denials(step, validated, link.expires)
+    return link
 
 
 def _retry(step: Step, validated: Validated, view: View, address_filter: AddressFilter) -> Steps[tuple[Step, Validated]]:

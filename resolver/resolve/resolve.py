@@ -12,7 +12,8 @@ from resolver.cache.memory import View
 from resolver.iteration.addresses import AddressFilter
 from resolver.resolution import Resolution
 from resolver.resolve.errors import CACHED_ERROR, Error, errors_of_failure, errors_of_verdict, merge
-from resolver.resolve.links import Link, find_links
+from resolver.resolve.link import Link
+from resolver.resolve.links import find_links
 from resolver.resolve.local import LocalAnswer, local_answer
 from trust.reason import Reason
 from trust.validate import Validated
@@ -127,9 +128,9 @@ class _Answer:
             if link.from_cache:
                 self.errors.append((CACHED_ERROR, ""))
             return
-        if verdict.security is not Security.SECURE:
-            if self.security is Security.SECURE:
-                self.security, self.reason = verdict.security, verdict.reason
+        if verdict.security is not Security.SECURE and self.security is Security.SECURE:
+            self.security, self.reason = verdict.security, verdict.reason
+        if verdict.security is not Security.SECURE or verdict.notes:
             self.errors = merge(self.errors + errors_of_verdict(verdict, nta=view.memory.settings.nta_extended_error))
 
     def add_local(self, local: LocalAnswer, view: View) -> Resolution:

@@ -50,21 +50,6 @@ EXCEPTIONS: dict[str, Exemption] = {
         "EDE 22",
         Leniency(_ignoring([20, 40], "answer"), {20: "SERVFAIL", 40: "SERVFAIL"}),
     ),
-    "nsec3_aggr_cache.rpl": Exemption(
-        "Wants denials from cached NSEC3 records (RFC 8198), which is not there yet; nobody in the file answers instead",
-        Leniency(
-            _ignoring([1011, 1021, 1023, 1025, 1032, 1034, 1036], "flags", "answer", "authority"),
-            dict.fromkeys([1011, 1021, 1023, 1025, 1032, 1034, 1036], "SERVFAIL"),
-        ),
-    ),
-    "nsec_aggr_cache.rpl": Exemption(
-        "Wants denials and wildcards from cached NSEC records (RFC 8198), which is not there yet; the file's servers have "
-        "no answer, or a wrong one, instead",
-        Leniency(
-            _ignoring([207, 403, 506], "flags", "answer", "authority"),
-            dict.fromkeys([207, 403, 506], "SERVFAIL"),
-        ),
-    ),
     "val_anchor_nx_nosig.rpl": Exemption(
         "The parent, itself without a chain of trust, says NXDOMAIN about a zone that has a trust anchor; the file "
         "believes it. What lies under an anchor and cannot be proven is bogus (RFC 4035 section 4.3): SERVFAIL with EDE 9",
