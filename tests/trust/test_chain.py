@@ -631,6 +631,21 @@ def test_a_dnskey_set_expanded_from_a_wildcard() -> None:
     assert world.trust("example.jp").reason is Reason.RRSIG_MALFORMED
 
 
+@pytest.mark.parametrize(("flags", "protocol", "words"), [(0x181, 3, "is revoked"), (0x101, 2, "has protocol 2")])
+def test_a_ds_of_a_key_that_may_not_be_used(flags: int, protocol: int, words: str) -> None:
+    """RFC 5011 §2.1, RFC 4034 §2.1.2: the DS points at it and it signs, yet it validates nothing."""
+    world = build()
+    jp, example = world.by_name[n("jp")], world.by_name[n("example.jp")]
+    bad = example.ksk.altered(flags=flags, protocol=protocol)
+    example.publish(bad.rdata, example.zsk.rdata)
+    dnskey = example.data[example.origin, t.DNSKEY]
+    dnskey.sigs = [sign(dnskey, bad, example.origin), sign(dnskey, example.zsk, example.origin)]
+    jp.data[example.origin, t.DS].rdatas = [bad.ds(example.origin)]
+    jp.sign_set(jp.data[example.origin, t.DS])
+    trust = world.trust("example.jp")
+    assert trust.security is Security.BOGUS and trust.reason is Reason.NO_MATCHING_DNSKEY and words in trust.text
+
+
 def test_signers_that_are_no_zones() -> None:
     """A DS that claims to be signed by a made-up zone in between: no walk without end, no belief."""
     world = build(cuts=False)

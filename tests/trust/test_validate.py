@@ -141,6 +141,8 @@ def test_any() -> None:
     judged(world.judge(step), BOGUS, Reason.RRSIG_MISSING)
     step.rrsets = [sets[0], RRset(sets[1].name, t.MX, 300, [], sets[1].sigs)]
     judged(world.judge(step), INSECURE, Reason.UNSIGNABLE)
+    step.rrsets = [RRset(sets[1].name, t.MX, 300, [], sets[1].sigs), RRset(sets[1].name, t.TXT, 300, sets[1].rdatas)]
+    judged(world.judge(step), BOGUS, Reason.RRSIG_MISSING)
     only = Step(
         n("www.example.jp"), t.RRSIG, Kind.ANSWER, [RRset(sets[0].name, t.A, 300, [], sets[0].sigs)], [], zone.origin, None
     )
@@ -480,6 +482,26 @@ def test_an_unsigned_denial_with_the_soa_of_an_unsigned_zone() -> None:
     world.needs.clear()
     judged(world.judge(step), INSECURE, Reason.UNSIGNED_DELEGATION)
     assert world.asked == ["plain.example.jp/DS"], "the hint saves a walk"
+
+
+@pytest.mark.parametrize("kind", [Kind.NXDOMAIN, Kind.NODATA])
+@pytest.mark.parametrize("floor", ["example.jp", "jp", "."])
+def test_denials_with_records_of_unsigned_zones_elsewhere(kind: Kind, floor: str) -> None:
+    """Records that say they are signed by an unsigned zone which does not hold the name excuse nothing."""
+    world = build(cuts=False)
+    evil = KeyPair(13, 256, 9)
+    for owner, signer in (
+        ("x.unsigned.jp", "unsigned.jp"),
+        ("unsigned.jp", "unsigned.jp"),
+        ("a.plain.example.jp", "plain.example.jp"),
+    ):
+        nsec = RRset(n(owner), t.NSEC, 300, [n("zzz." + signer) + b"\0\1\x40"])
+        nsec.sigs = [sign(nsec, evil, n(signer))]
+        soa = RRset(n(signer), t.SOA, 300, [bytes(22)])
+        soa.sigs = [sign(soa, evil, n(signer))]
+        for name in ("www.example.jp", "example.jp", "nx.example.jp"):
+            step = Step(n(name), t.MX, kind, [], [soa, nsec], n(floor), Address("203.0.113.1", 53))
+            judged(world.judge(step), BOGUS)
 
 
 def test_expired_denials() -> None:
