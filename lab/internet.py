@@ -107,6 +107,10 @@ class Internet:
         """When the oldest signatures were made, in seconds since 1970."""
         return min(plan.now for plan in self.plans.values())
 
+    def needs_signing(self, now: float) -> bool:
+        """Whether signatures are getting old, or the clock was set back so far that they may not hold yet."""
+        return not -BACKDATE_S / 2 < now - self.signed_at < RESIGN_AFTER_S
+
     def hints(self) -> str:
         """Root hints: NS and address records of the root servers, as a zone file (RFC 9609 §2)."""
         lines = []

@@ -26,7 +26,7 @@ from lab.child import Child
 from lab.daemons import Backend, make_backend
 from lab.directory import LabDirectory, Settings
 from lab.faults import CATALOGUE
-from lab.internet import LIFETIME_S, RESIGN_AFTER_S, Internet, LabError, build
+from lab.internet import LIFETIME_S, Internet, LabError, build
 from lab.keys import KeyStore
 from lab.server import AuthorityServer
 
@@ -124,7 +124,7 @@ class Lab:
         """Sign again before signatures expire, also after the clock was changed or the machine slept."""
         while True:
             await asyncio.sleep(RESIGN_CHECK_S)
-            if abs(time.time() - self.internet.signed_at) > RESIGN_AFTER_S:
+            if self.internet.needs_signing(time.time()):
                 await self._resign()
 
     # -- changes -------------------------------------------------------------------------------------------------------

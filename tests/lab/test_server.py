@@ -16,6 +16,7 @@ import lab.server
 from lab.internet import Internet, LabError
 from lab.keys import KeyStore
 from lab.server import RunningServer
+from lab.zones import SPECS
 from tests.lab.conftest import Asker
 
 
@@ -63,19 +64,26 @@ def test_rubbish_over_tcp_gets_formerr_and_the_connection_goes_on(server: Runnin
             assert query.is_response(_read_message(stream))
 
 
-def test_port_is_free_again_afterwards(net: Internet) -> None:
-    with lab.server.running(net, addresses=["127.53.0.1"]) as first:
+@pytest.fixture
+def root_only(keys: KeyStore) -> Internet:
+    """Two root servers, at addresses that no other test uses."""
+    return lab.internet.build(time.time(), prefix="127.69", keys=keys, specs=SPECS[:1], faults=[])
+
+
+def test_port_is_free_again_afterwards(root_only: Internet) -> None:
+    with lab.server.running(root_only, addresses=["127.69.0.1"]) as first:
         port = first.port
-        assert first.addresses == ["127.53.0.1"]
-    with lab.server.running(net, port=port, addresses=["127.53.0.1"]) as second:
+        assert first.addresses == ["127.69.0.1"]
+    with lab.server.running(root_only, port=port) as second:
         assert second.port == port
+        assert second.addresses == ["127.69.0.1", "127.69.0.2"]
 
 
-def test_a_taken_port_is_an_error_that_names_it(net: Internet) -> None:
+def test_a_taken_port_is_an_error_that_names_it(root_only: Internet) -> None:
     with (
-        lab.server.running(net, addresses=["127.53.0.1"]) as first,
-        pytest.raises(LabError, match=f"127.53.0.1 port {first.port}"),
-        lab.server.running(net, port=first.port, addresses=["127.53.0.1"]),
+        lab.server.running(root_only) as first,
+        pytest.raises(LabError, match=f"127.69.0.1 port {first.port}"),
+        lab.server.running(root_only, port=first.port),
     ):
         pytest.fail("two servers on one address and port")
 
