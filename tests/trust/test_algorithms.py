@@ -171,6 +171,22 @@ def test_every_algorithm_verifies_its_own_and_no_other(algorithm: int) -> None:
             assert not Key(pair.altered(algorithm=other).rdata).verifies(signature, data)
 
 
+@pytest.mark.parametrize(("algorithm", "half"), [(13, 32), (14, 48)])
+def test_ecdsa_signatures_have_one_length(algorithm: int, half: int) -> None:
+    """RFC 6605 §4: r and s keep their leading zeros; without them the same numbers are no signature."""
+    pair = KeyPair(algorithm, 256)
+    key, how = Key(pair.rdata), ec.ECDSA(hashes.SHA256() if algorithm == 13 else hashes.SHA384())
+    assert isinstance(pair.private, ec.EllipticCurvePrivateKey)
+    for _ in range(5000):
+        r, s = decode_dss_signature(pair.private.sign(b"data", how))
+        if s < 1 << 8 * (half - 1):
+            break
+    signature = r.to_bytes(half, "big") + s.to_bytes(half, "big")
+    assert signature[half] == 0 and key.verifies(signature, b"data")
+    assert not key.verifies(signature[:half] + signature[half + 1 :], b"data")
+    assert not key.verifies(signature[:half] + b"\0" + signature[half:], b"data")
+
+
 def _rsa_key(exponent: int, modulus: int, *, long: bool = False, exponent_octets: int | None = None) -> bytes:
     raw = exponent.to_bytes(exponent_octets or (exponent.bit_length() + 7) // 8, "big")
     head = b"\0" + len(raw).to_bytes(2, "big") if long else bytes((len(raw),))
