@@ -5,7 +5,6 @@ import sys
 
 from bench.cli import main
 
-
 if __name__ == "__main__":
     # The daemons live where the search path of an ordinary user does not lead.
     os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
