@@ -81,19 +81,23 @@ def evidence_of_step(zone: Name, step: Step) -> Evidence:
 def signers_of(rrsets: Sequence[RRset], name: Name, floor: Name, *, strict: bool = False) -> list[Name]:
     """The zones that the signatures of `rrsets` claim to be of and that can hold `name`, deepest first.
 
-    Such a zone is at or above `name` and the set's owner, and not above `floor`; with `strict` it is not `name` itself
-    (a DS and its denial belong to the parent; the root has none). Whoever sent the answer chose these names: nothing is
-    believed yet.
+    Such a zone is at or above `name` and the set's owner, and not above `floor`, itself at or above `name`; with `strict`
+    it is not `name` itself (a DS and its denial belong to the parent; the root has none). Whoever sent the answer chose
+    these names: nothing is believed yet.
     """
     found: dict[Name, None] = {}
     for rrset in rrsets:
+        owner = rrset.name
         for sig in rrset.sigs[: RRSIGS_PER_RRSET.value]:
             signer = sig[18 : name_end(sig, 18)]
             if signer in found or (strict and signer == name and name != ROOT):
                 continue
-            if is_subdomain(name, signer) and is_subdomain(rrset.name, signer) and is_subdomain(signer, floor):
+            # Nearly always the signer is the floor, which needs no walk over the labels.
+            if signer != floor and not (is_subdomain(name, signer) and is_subdomain(signer, floor)):
+                continue
+            if owner == name or is_subdomain(owner, signer):
                 found[signer] = None
-    return sorted(found, key=len, reverse=True)
+    return list(found) if len(found) < 2 else sorted(found, key=len, reverse=True)
 
 
 class VerifiedDenials:

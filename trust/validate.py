@@ -5,7 +5,8 @@ the zone whose server answered, nor above the trust point that governs the name;
 zone (`trust.chain`), and its keys say whether the claim holds. When nothing is signed by anybody who could have signed it,
 the data is insecure if, and only if, a chain of proofs leads into an unsigned zone at or above it; else it is bogus.
 
-SECURE is said in two places, `_secure` after a verified set and `_secure` after a proven denial, and nowhere else.
+SECURE is said in two places, in `_by_keys` after a set was verified and in `_by_denial` after a denial was proven: there it is
+the verdict on the zone whose keys did it, which is secure.
 
 Limitations: one step at a time; that the steps of a chain of aliases fit together is the caller's affair. Data that no
 step carries (the NS set of the authority section, glue) is not looked at and must not be sent as authentic.
@@ -132,8 +133,8 @@ class _Check:
         for signer in signers_of((rrset,), self.step.name, self.floor, strict=self.strict)[:SIGNERS]:
             trust = yield from self._zone(signer)
             if trust.security is Security.INSECURE:
-                return self._by_zone(trust)
-            verdict = self._by_keys(rrset, sigs, signer, trust) if trust.secure else self._by_zone(trust)
+                return trust.verdict
+            verdict = self._by_keys(rrset, sigs, signer, trust) if trust.secure else trust.verdict
             if verdict.security is not Security.BOGUS:
                 return verdict
             problem = problem or verdict
@@ -142,7 +143,7 @@ class _Check:
         target = parent(rrset.name) if self.strict else rrset.name
         base, trust = yield from self._unseen(target)
         if _decides(base, trust):
-            return self._by_zone(trust)
+            return trust.verdict
         if base.zone != self.floor:
             # The cut whose server answered is none, says its parent: then the data may be the parent's.
             self.floor = base.zone
@@ -167,7 +168,7 @@ class _Check:
             return self._bogus(result.reason, result.text)
         self._cap(result)
         if result.closest_encloser is None:
-            return self._secure(trust)
+            return trust.verdict
         return self._expanded(rrset, result.closest_encloser, trust)
 
     def _expanded(self, rrset: RRset, closest_encloser: Name, trust: ZoneTrust) -> Verdict:
@@ -192,8 +193,8 @@ class _Check:
         for signer in signers_of(records, step.name, self.floor, strict=self.strict)[:SIGNERS]:
             trust = yield from self._zone(signer)
             if trust.security is Security.INSECURE:
-                return self._by_zone(trust)
-            verdict = self._prove(records, signer, trust) if trust.secure else self._by_zone(trust)
+                return trust.verdict
+            verdict = self._prove(records, signer, trust) if trust.secure else trust.verdict
             if verdict.security is not Security.BOGUS:
                 return verdict
             problem = problem or verdict
@@ -204,7 +205,7 @@ class _Check:
         target = parent(step.name) if above else step.name
         base, trust = yield from self._unseen(target, next((r.name for r in records if r.rtype == t.SOA), None))
         if _decides(base, trust):
-            return self._by_zone(trust)
+            return trust.verdict
         if base.zone != self.floor:
             self.floor = base.zone
             return (yield from self._denied())
@@ -249,7 +250,7 @@ class _Check:
             for result in verified.of(denial.used):
                 self._cap(result)
             self.out.authority = list(verified.records)
-            return self._secure(trust)
+            return trust.verdict
         if denial.proof is Proof.OPT_OUT or denial.proof is Proof.ITERATIONS:
             return Verdict(Security.INSECURE, denial.reason, trust.zone, denial.text)
         reason, text = verified.failure(denial)
@@ -283,9 +284,6 @@ class _Check:
         cap = self.out.ttl_cap_s
         self.out.ttl_cap_s = result.ttl_cap_s if cap is None else min(cap, result.ttl_cap_s)
 
-    def _secure(self, trust: ZoneTrust) -> Verdict:
-        return Verdict(Security.SECURE, Reason.VALID, trust.zone)
-
     def _bogus(self, reason: Reason, text: str) -> Verdict:
         """Something is wrong with the step's own records."""
         hit = self.view.budget.hit
@@ -294,10 +292,6 @@ class _Check:
         if self.step.server is not None:
             text = f"{text} at {self.step.server.ip}"
         return Verdict(Security.BOGUS, reason, self.step.name, text)
-
-    def _by_zone(self, trust: ZoneTrust) -> Verdict:
-        """The zone's state is the step's."""
-        return Verdict(trust.security, trust.reason, trust.at, trust.text, trust.notes)
 
     def _under_nta(self, nta: Nta) -> Verdict:
         if nta.expires_wall is not None:

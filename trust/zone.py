@@ -14,7 +14,7 @@ from trust.denial import Denial
 from trust.policy import Budget, Policy
 from trust.reason import Reason
 from trust.signature import KeySet, SignatureResult, time_text
-from trust.vocabulary import Address, Cut, Note, Now, Security
+from trust.vocabulary import Address, Cut, Note, Now, Security, Verdict
 from wire.name import Name
 from wire.rrset import RRset
 from wire.text import name_to_text
@@ -40,6 +40,7 @@ class ZoneTrust:
     """
 
     __slots__ = (
+        "_verdict",
         "at",
         "denial",
         "dnskey",
@@ -84,6 +85,7 @@ class ZoneTrust:
         self.expires_mono = expires_mono
         self.valid_until_wall = valid_until_wall
         self.generation = generation
+        self._verdict: Verdict | None = None
         self.keys: KeySet | None = None
         self.point: TrustPoint | None = None
         self.ds: RRset | None = None
@@ -97,6 +99,14 @@ class ZoneTrust:
     def secure(self) -> bool:
         """Whether `keys` may be used."""
         return self.security is Security.SECURE
+
+    @property
+    def verdict(self) -> Verdict:
+        """The state as a verdict: of data that is as secure as the zone. Made once."""
+        made = self._verdict
+        if made is None:
+            made = self._verdict = Verdict(self.security, self.reason, self.at, self.text, self.notes)
+        return made
 
     def is_fresh(self, now: Now, generation: int) -> bool:
         """Whether it may still be used. Both clocks count: a corrected wall clock must not leave an expired signature in
