@@ -7,14 +7,33 @@ An event has a short name and its facts as keys. Names of events, for whoever gr
     validation-failure (DESIGN §4: guideline 2-9), query (only with log.queries), internal-error
 """
 
+import contextlib
 import logging
 import sys
-from typing import Any, Final, Literal, TextIO
+from typing import Any, Final, Literal, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class Unfailing:
+    """A stream that drops what it cannot write: whoever read the log may be gone, and clients are served all the same."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or do not."""
+        with contextlib.suppress(OSError, ValueError):
+            return self._stream.write(text)
+        return 0
+
+    def flush(self) -> None:
+        """Flush, or do not."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def configure(level: str, form: Literal["text", "json"], stream: TextIO | None = None) -> None:
@@ -39,7 +58,7 @@ def configure(level: str, form: Literal["text", "json"], stream: TextIO | None =
     structlog.configure(
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, Unfailing(stream))),
         cache_logger_on_first_use=False,
     )
 

@@ -117,23 +117,29 @@ class Worker:
             self.loop.add_signal_handler(number, self._stop.set)
         # Reloading comes with the control socket; until then the signal must at least not kill.
         self.loop.add_signal_handler(signal.SIGHUP, self.log.warning, "reload-not-supported")
-        await self.tcp.start(self._tcp_sockets)
-        for listener in self.udp:
-            listener.start(self.loop)
-        tame_garbage_collection()
-        ready()
-        await self._stop.wait()
-        self.log.info("stopping", unanswered=self.service.unanswered)
-        notify("STOPPING=1")
-        await self._drain()
+        try:
+            await self.tcp.start(self._tcp_sockets)
+            for listener in self.udp:
+                listener.start(self.loop)
+            tame_garbage_collection()
+            ready()
+            await self._stop.wait()
+            self.log.info("stopping", unanswered=self.service.unanswered)
+            notify("STOPPING=1")
+            await self._drain()
+        finally:
+            self._close()
 
     async def _drain(self) -> None:
+        """Take no new queries, and give those in hand their time."""
         for listener in self.udp:
             listener.stop()
         self.tcp.stop()
         deadline = self.loop.time() + DRAIN_S
         while self.service.unanswered and self.loop.time() < deadline:
             await asyncio.sleep(_DRAIN_STEP_S)
+
+    def _close(self) -> None:
         self.tcp.close()
         for listener in self.udp:
             listener.close()

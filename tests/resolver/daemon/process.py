@@ -1,5 +1,6 @@
 """A daemon as a process of its own: started on free ports, its log read as JSON, always ended."""
 
+import contextlib
 import json
 import os
 import queue
@@ -14,7 +15,7 @@ LIMIT_S = 30.0
 
 
 class Daemon:
-    """`akashi serve` with these settings. A context manager; the process does not outlive it."""
+    """`akashi serve` with these settings. A context manager; neither the process nor its workers outlive it."""
 
     def __init__(self, *settings: str, config: Path | None = None, listen: str = "127.0.0.1:0", **options: Any) -> None:
         command = [sys.executable, "-W", "error", "-m", "resolver", "serve"]
@@ -30,7 +31,10 @@ class Daemon:
         for setting in (*base, *settings):
             command += ["--set", setting]
         environment = os.environ | options.pop("environment", {})
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, **options)
+        self.process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True, **options
+        )
+        self._hang_up = False
         self.lines: list[dict[str, Any]] = []
         self.other: list[str] = []
         self._queue: queue.Queue[str | None] = queue.Queue()
@@ -41,7 +45,16 @@ class Daemon:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self._queue.put(line)
+            if self._hang_up:
+                self.process.stderr.close()
+                break
         self._queue.put(None)
+
+    def stop_reading(self) -> None:
+        """Close the pipe that the daemon logs to."""
+        self._hang_up = True
+        self.process.send_signal(signal.SIGHUP)  # makes it log a line, which wakes the reader
+        self._thread.join(LIMIT_S)
 
     def wait_for(self, event: str) -> dict[str, Any]:
         """The next log line of this event; fails when the process ends first."""
@@ -92,9 +105,10 @@ class Daemon:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        # Workers outlive their supervisor by design, so the whole group is ended.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
         self._thread.join(LIMIT_S)
         assert self.process.stderr is not None
         self.process.stderr.close()

@@ -139,6 +139,18 @@ def test_a_missing_state_directory_is_no_reason_not_to_start(tmp_path):
         assert daemon.stop() == 0
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_log_that_nobody_reads_stops_nothing(workers):
+    with Daemon("log.queries=true", f"server.workers={workers}") as daemon:
+        daemon.wait_for("ready")
+        daemon.stop_reading()
+        for _ in range(3):
+            ask(daemon)
+            ask(daemon, tcp=True)
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.process.wait(LIMIT_S) == 0
+
+
 def test_systemd_is_told(tmp_path):
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
@@ -263,7 +275,7 @@ def test_workers_keep_serving_when_the_supervisor_dies():
 
 def test_a_terminals_interrupt_reaches_all_at_once():
     """Ctrl-C goes to the whole process group."""
-    with Daemon("server.workers=2", start_new_session=True) as daemon:
+    with Daemon("server.workers=2") as daemon:
         daemon.wait_for("ready")
         workers = children_of(daemon.process.pid)
         os.killpg(daemon.process.pid, signal.SIGINT)
