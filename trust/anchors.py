@@ -7,7 +7,7 @@ very name of a trust point suspends that (RFC 7646 §5: it takes precedence).
 
 Limitations: the detached signature of root-anchors.xml (RFC 9718 §4) is not verified here.
 
-RFC 4033 §2, RFC 4035 §4.4, RFC 5011 §2.3 and §5, RFC 7646, RFC 9718.
+RFC 4033 §2, RFC 4035 §4.4, RFC 5011 §2.3 and §5, RFC 6840 §5.10 (of nested trust points the closest), RFC 7646, RFC 9718.
 """
 
 import base64

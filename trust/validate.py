@@ -5,8 +5,8 @@ the zone whose server answered, nor above the trust point that governs the name;
 zone (`trust.chain`), and its keys say whether the claim holds. When nothing is signed by anybody who could have signed it,
 the data is insecure if, and only if, a chain of proofs leads into an unsigned zone at or above it; else it is bogus.
 
-SECURE is said in two places, in `_by_keys` after a set was verified and in `_by_denial` after a denial was proven: there it is
-the verdict on the zone whose keys did it, which is secure.
+SECURE is said in two places, in `_by_keys` after a set was verified and in `_by_denial` after a denial was proven: there it
+is the verdict on the zone whose keys did it, which is secure.
 
 Limitations: one step at a time; that the steps of a chain of aliases fit together is the caller's affair. Data that no
 step carries (the NS set of the authority section, glue) is not looked at and must not be sent as authentic.
