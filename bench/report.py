@@ -34,8 +34,8 @@ def print_table(rows: Sequence[Row], meta: dict[str, Any], console: Console) -> 
     table = Table(
         title=f"medians of {meta['repetitions']} interleaved runs, scale {meta['scale']}; CPU and upstream are per query"
     )
-    table.add_column("workload")
-    table.add_column("resolver")
+    table.add_column("workload", no_wrap=True)
+    table.add_column("resolver", no_wrap=True)
     for title, _, _ in _COLUMNS:
         table.add_column(title, justify="right")
     table.add_column("ours", justify="right")
