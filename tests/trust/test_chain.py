@@ -5,7 +5,7 @@ import pytest
 from tests.trust.playbook import World, failed, nothing
 from tests.trust.zones import DAY, NOW, KeyPair, SignedZone, corrupt, n, sign
 from trust.anchors import Nta, TrustPoint, TrustPoints
-from trust.chain import LEAST_S, MOST_S, RETRIES
+from trust.chain import LEAST_S, MOST_S, RETRIES, Walker, zone_trust
 from trust.policy import Policy, Sha1
 from trust.reason import Reason
 from trust.vocabulary import Address, Cut, Finding, Kind, Now, Question, Security, Step, Trouble
@@ -13,8 +13,6 @@ from wire import types as t
 from wire.limits import BOGUS_TTL, CUT_WALK, DS_PER_ZONE, FAILURE_TTL, KEYS_PER_ZONE, SIG_PER_RESOLUTION
 from wire.name import ROOT
 from wire.rrset import RRset
-
-ZONES = ("example.jp", "signed child of jp"), ("unsigned.jp", "insecure delegation")
 
 
 def build(*, jp_nsec3: bool = False, cuts: bool = True, records: str = "", policy: Policy | None = None) -> World:
@@ -231,8 +229,6 @@ def test_a_new_generation_ends_all_states() -> None:
 
 def test_points_that_change_during_the_walk() -> None:
     """What is concluded is of the generation that the walk began with."""
-    from trust.chain import zone_trust
-
     world = build()
     steps = zone_trust(n("jp"), world, world.now)
     need = next(steps)
@@ -724,8 +720,6 @@ def test_a_long_walk_ends() -> None:
 
 
 def _containing(world: World, name: str):  # type: ignore[no-untyped-def]
-    from trust.chain import Walker
-
     walker = Walker(world, world.now)
     top = yield from walker.zone_trust(ROOT)
     return (yield from walker.containing(n(name), top))

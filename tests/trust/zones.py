@@ -368,8 +368,3 @@ def bitmap(types: Iterable[int]) -> bytes:
         body = bytes(bits).rstrip(b"\0")
         out += bytes((window, len(body))) + body
     return out
-
-
-def root_of(*zones: SignedZone) -> None:
-    """Assert that the zones hang together (a mistake in a test shows here)."""
-    assert zones[0].origin == ROOT or zones
