@@ -22,7 +22,6 @@ from trust.algorithms import Key, digest
 from trust.vocabulary import Address, Cut, Kind, Step
 from wire import types as t
 from wire.name import (
-    ROOT,
     Name,
     ancestors,
     canonical_key,
