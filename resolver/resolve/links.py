@@ -139,7 +139,8 @@ def _retry(step: Step, validated: Validated, view: View, address_filter: Address
 def _store_bogus(step: Step, validated: Validated, view: View) -> Link:
     """RFC 4035 §4.7, RFC 9520 §2.4: remember for a short while that it is bogus; clients with CD get the data."""
     mono = view.now.mono
-    short = FAILURE_TTL if validated.verdict.reason is Reason.CHAIN_UNREACHABLE else BOGUS_TTL
+    unreached = validated.verdict.reason in (Reason.CHAIN_UNREACHABLE, Reason.INDETERMINATE)
+    short = FAILURE_TTL if unreached else BOGUS_TTL
     life = min(max(view.memory.ttl_of(step), FAILURE_TTL), short)
     generation = view.points.generation
     entry = view.memory.answers.put(step, Rank.AUTHORITATIVE, mono, life, generation)
