@@ -19,7 +19,9 @@ chain that does not contradict itself, both ways find the same pair, because anc
 the apex the work depends on the depth of the zone, from the name on the labels that an attacker asks for (CVE-2023-50868).
 
 Limitations: hash algorithm 1 (SHA-1) is the only one there is. Contradictions between records of one chain (a zone caught
-between two versions) are not looked for; the first pair from the apex is taken.
+between two versions) are not looked for; the first pair from the apex is taken. Opt-out of the record that covers the
+wildcard is not looked at (§9.2 does not ask for it), so a wildcard that is an empty non-terminal and left out by opt-out
+counts as absent: name error instead of no data.
 
 RFC 5155 §3, §5, §8, §9.2 and appendix B; RFC 6840 §4; RFC 9276 §3.2; RFC 9824; CVE-2023-50868.
 """
@@ -355,7 +357,8 @@ def no_ds(qname: Name, chain: Chain) -> Denial:
 
 
 def wildcard_answer(qname: Name, encloser: Name, chain: Chain) -> Denial:
-    """RFC 5155 §8.8: the wildcard's parent is the closest encloser, so the next closer name must be covered.
+    """RFC 5155 §8.8: the wildcard's parent is the closest encloser, so the next closer name must be covered. The encloser
+    needs no record of its own: the wildcard's verified signature shows that the zone holds it.
 
     Raises:
         OverLimitError: a limit is reached.

@@ -182,6 +182,10 @@ class Nsec3Chain:
             for i, hashed in enumerate(self.ring)
         ]
 
+    def __repr__(self) -> str:
+        """For hypothesis: what a failing example was."""
+        return f"Nsec3Chain({self.zone!r}, {self.salt!r}, {self.iterations}, opt_out={sorted(self.opt_out)})"
+
     def bits(self, name: Name) -> set[int]:
         types = self.zone.types(name)
         signed = types and (not is_delegation(types) or t.DS in types)

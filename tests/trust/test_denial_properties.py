@@ -7,8 +7,8 @@ from a wildcard are thrown together, nothing false is proven.
 The questions of one zone are asked in a loop, not drawn one by one, which makes hundreds of thousands of them cheap.
 """
 
+import os
 import random
-from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -54,7 +54,7 @@ CUTS = [
 APEXES = [dns.name.root, dns.name.from_text("example."), dns.name.from_text("b.a.example.")]
 
 fast = settings(
-    max_examples=60,
+    max_examples=int(os.environ.get("AKASHI_DENIAL_ZONES", "60")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -102,10 +102,12 @@ def zones(draw: st.DrawFn, *, opt_out: bool = False) -> Zone:
         insecure = [name for name, types in nodes.items() if is_delegation(types) and t.DS not in types]
         omitted = {name for name in insecure if draw(st.booleans())}
         zone = Zone(apex, nodes)
-        for name in zone.existing - nodes.keys():
-            below = [n for n in nodes if n.is_subdomain(name)]
+        for name in sorted(zone.existing - nodes.keys(), key=lambda name: -len(name.labels)):
+            below = {n for n in zone.existing if n.is_subdomain(name) and n != name}
             # RFC 5155 §7.1: an empty non-terminal may be left out when nothing but left-out delegations are below it.
-            if set(below) <= omitted and draw(st.booleans()):
+            # Not made: a wildcard among these. §9.2 asks for no Opt-Out check of its cover, so it counts as absent, and
+            # a name error is proven where NODATA would be the truth; nothing signed is denied by either.
+            if name.labels[0] != STAR and below <= omitted and draw(st.booleans()):
                 omitted.add(name)
     return Zone(apex, nodes, frozenset(omitted))
 
@@ -271,8 +273,6 @@ def subsets(rng: random.Random, own: list[RRset], foreign: list[RRset]) -> Itera
 
 # --- completeness ----------------------------------------------------------------------------------------------------
 
-asked: Counter[str] = Counter()
-
 
 def outcome(denial: Denial) -> Proof | None:
     return denial.proof if denial.proof.holds else None
@@ -284,7 +284,6 @@ def test_the_whole_nsec_chain_proves_exactly_what_is_true(zone: Zone) -> None:
     records = zone.nsec_chain()
     for name in questions(zone.apex):
         for question, detail, denial in ask_all(zone, name, records):
-            asked[question] += 1
             assert outcome(denial) == truth(zone, name, question, detail), (name, question, detail, denial)
             assert denial.proof.holds == bool(denial.used)
 
