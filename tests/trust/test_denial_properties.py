@@ -5,6 +5,7 @@ used (three at most) suffice for it. Soundness: whatever records of the zone, of
 from a wildcard are thrown together, nothing false is proven.
 
 The questions of one zone are asked in a loop, not drawn one by one, which makes hundreds of thousands of them cheap.
+AKASHI_DENIAL_ZONES: how many zones each test draws (60 if not set).
 """
 
 import os
