@@ -5,9 +5,8 @@ and the age of its TTLs. So the key is the query after its ID without COOKIE opt
 ID. Nothing is parsed on a hit, and nothing that bears on the answer can be forgotten in the key: flags, case, EDNS version,
 buffer size, DO and every other option are in it by themselves.
 
-A response is aged at most once a second: TTLs go down by the ticks of a clock of whole seconds, so they are off by less than
-a second, and what has expired is not given out. Where the TTLs
-are is found out when a response is aged for the first time.
+A response is aged at most once a second: TTLs go down by the ticks of a clock of whole seconds, so they are off by less
+than a second, and what has expired is not given out. Where the TTLs are is found out when a response is first aged.
 
 The cache is bounded in octets. Its ring is in order of insertion, with a second chance for packets used since the hand
 last passed (CLOCK), so that a hit costs one attribute. When anchors, NTAs or local data change, `clear` starts a new epoch.
@@ -28,6 +27,8 @@ _OPTION: Final = struct.Struct("!HH")
 
 _PACKET_OCTETS: Final = 320
 """Octets a packet costs beside key and body: objects and their places in dictionary and ring (measured by tracemalloc)."""
+LONGEST: Final = 86_400.0
+"""Seconds a packet is kept at most, whatever its TTLs."""
 _HAND_STEPS: Final = 64
 """Packets that one insertion passes over at most before it evicts regardless: no insertion takes long."""
 
@@ -101,7 +102,8 @@ class PacketCache:
         return packet.body
 
     def put(self, key: bytes, response: bytes, mono: float, expires: float) -> None:
-        """Remember a whole response (its ID is left out) made at `mono` until `expires`."""
+        """Remember a whole response (its ID is left out) made at `mono` until `expires`, at most for LONGEST seconds."""
+        expires = min(expires, mono + LONGEST)
         if expires - mono < 1:
             return
         size = _PACKET_OCTETS + len(key) + len(response)

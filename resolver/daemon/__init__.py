@@ -17,7 +17,7 @@ from resolver.daemon.build import anchor_summary, worker_count
 from resolver.daemon.errors import StartError
 from resolver.daemon.notify import notify
 from resolver.daemon.privileges import become, raise_file_limit
-from resolver.daemon.sockets import WorkerSockets, open_sockets
+from resolver.daemon.sockets import WorkerSockets, open_sockets, without_ipv6
 from resolver.daemon.supervisor import Supervisor
 from resolver.daemon.worker import Plan, make_plan, serve
 
@@ -42,7 +42,10 @@ def _run(config: Config, log: FilteringBoundLogger) -> int:
     count = worker_count(config)
     log.info("starting", version=resolver.__version__, pid=os.getpid(), workers=count)
     files = raise_file_limit()
-    sets, bound = open_sockets(config.server.listen, count)
+    endpoints, left_out = without_ipv6(config.server.listen)
+    if left_out:
+        log.warning("no-ipv6", option="server.listen", left_out=[str(endpoint) for endpoint in left_out])
+    sets, bound = open_sockets(endpoints, count)
     try:
         if config.server.user is not None:
             become(config.server.user)

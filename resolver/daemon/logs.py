@@ -2,9 +2,9 @@
 
 An event has a short name and its facts as keys. Names of events, for whoever greps:
 
-    starting, listening, ready, stopping, stopped, cannot-start
-    worker-started, worker-exited, worker-stuck
-    validation-failure (DESIGN §4: guideline 2-9), query (only with log.queries), internal-error
+    starting, no-ipv6, listening, ready, stopping, stopped, cannot-start, reload-not-supported
+    state-directory-missing, state-directory-read-only, worker-started, worker-exited, worker-stuck
+    validation-failure (guideline 2-9), query (only with log.queries), internal-error
 """
 
 import contextlib

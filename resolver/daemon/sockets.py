@@ -5,6 +5,9 @@ daemon of the same user share them without a word, so each address is first boun
 somebody has it.
 
 Port 0 takes a port that is free for both UDP and TCP; all workers share it.
+
+On a system without IPv6 (a container, often) the IPv6 addresses are left out, as long as any other is left: the default
+configuration must start there.
 """
 
 import errno
@@ -33,6 +36,23 @@ class WorkerSockets:
         """Close them in this process."""
         for sock in (*self.udp, *self.tcp):
             sock.close()
+
+
+def without_ipv6(endpoints: Sequence[Endpoint]) -> tuple[list[Endpoint], list[Endpoint]]:
+    """The addresses to listen on, and those left out because this system has no IPv6 at all."""
+    left_out = [] if _has_ipv6() else [endpoint for endpoint in endpoints if ":" in endpoint.address]
+    kept = [endpoint for endpoint in endpoints if endpoint not in left_out]
+    return (kept, left_out) if kept else (list(endpoints), [])
+
+
+def _has_ipv6() -> bool:
+    """Whether the system has so much as ::1."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 def open_sockets(endpoints: Sequence[Endpoint], workers: int) -> tuple[list[WorkerSockets], list[Endpoint]]:

@@ -27,7 +27,7 @@ from resolver.server.poller import Poller
 from resolver.server.upstream_tcp import TcpExchange, UpstreamTcp
 from resolver.server.upstream_udp import UdpExchange, UpstreamUdp
 from trust.anchors import TrustPoints
-from trust.vocabulary import Now, Question, Reply, Transport, Trouble
+from trust.vocabulary import Ask, Now, Question, Reply, Transport, Trouble
 from wire.limits import MAX_UDP, UPSTREAM_TCP, UPSTREAM_UDP
 
 TICK: Final = 0.02
@@ -78,8 +78,10 @@ class Driver:
         self._udp = UpstreamUdp(self._poller, entropy, counters, self._deliver, payload, udp_limit)
         self._tcp = UpstreamTcp(self._poller, entropy, counters, self._deliver, payload, tcp_limit)
         self._exchanges: dict[int, UdpExchange | TcpExchange] = {}
+        self._apart: dict[int, Callable[[Reply], None]] = {}
         self._work: deque[Action] = deque()
         self._working = False
+        self._serial = 0
         self._deadlines: list[tuple[float, int]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = float("inf")
@@ -100,6 +102,24 @@ class Driver:
             return
         self._perform(actions)
 
+    def ask(self, ask: Ask, done: Callable[[Reply], None]) -> None:
+        """Send one packet apart from every resolution; `done` is told what became of it, possibly before this returns.
+
+        Its ask_id is negative, so that it is none of the mesh's.
+        """
+        self._serial -= 1
+        ask_id = self._serial
+        upstream = self._udp if ask.transport is Transport.UDP else self._tcp
+        started = upstream.start(ask_id, ask)
+        if isinstance(started, Reply):
+            self._counters.upstream_unreachable += 1
+            done(started)
+            return
+        self._apart[ask_id] = done
+        self._exchanges[ask_id] = started
+        heappush(self._deadlines, (clock.monotonic() + ask.timeout_s, ask_id))
+        self._arm()
+
     def set_trust(self, points: TrustPoints) -> None:
         """Put other trust anchors and NTAs in force."""
         self.mesh.set_trust(points)
@@ -117,6 +137,7 @@ class Driver:
         for exchange in list(self._exchanges.values()):
             exchange.close()
         self._exchanges.clear()
+        self._apart.clear()
         self._poller.close()
 
     # --- actions -------------------------------------------------------------------------------------------------
@@ -174,8 +195,11 @@ class Driver:
         """An exchange ended (and is closed)."""
         if self._exchanges.pop(ask_id, None) is None:
             return
+        done = self._apart.pop(ask_id, None)
         try:
-            actions = self.mesh.reply(ask_id, reply)
+            if done is not None:
+                done(reply)
+            actions = [] if done is not None else self.mesh.reply(ask_id, reply)
         except Exception as error:
             self._tell("reply", error)
             return

@@ -15,6 +15,7 @@ empty one with TC (RFC 9715 §3.1 and appendix C).
 """
 
 import asyncio
+import contextlib
 import errno
 import socket
 import struct
@@ -52,14 +53,19 @@ ClientAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 
 
 def prepare(sock: socket.socket) -> None:
-    """Set what a client-side UDP socket needs; before or after bind."""
+    """Set what a client-side UDP socket needs; before or after bind. What the system does not know is left as it is."""
     sock.setblocking(False)
+    options = [(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)]
     if sock.family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE)
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DONTFRAG, 1)
+        options += [
+            (socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE),
+            (socket.IPPROTO_IPV6, socket.IPV6_DONTFRAG, 1),
+        ]
     else:
-        sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_PROBE)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        options.append((socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_PROBE))
+    for level, option, value in options:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(level, option, value)
 
 
 class UdpListener:

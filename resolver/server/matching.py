@@ -13,7 +13,7 @@ from typing import Final
 from trust.vocabulary import Ask, Trouble
 from wire import types as t
 from wire.composer import compose_query
-from wire.edns import Edns
+from wire.edns import NSID, Edns
 from wire.message import Message
 from wire.reader import FormError, read
 
@@ -39,7 +39,7 @@ class Sent:
 
     def __init__(self, ask: Ask, ident: bytes, qname: bytes, payload: int) -> None:
         flags = (t.RD if ask.recursion_desired else 0) | (t.CD if ask.checking_disabled else 0)
-        edns = Edns(payload, t.DO) if ask.edns else None
+        edns = Edns(payload, t.DO, [(NSID, b"")] if ask.nsid else None) if ask.edns else None
         self.ident = ident
         self.wire = compose_query(int.from_bytes(ident, "big"), qname, ask.qtype, flags=flags, edns=edns)
         self.echo = self.wire[12 : 16 + len(qname)]

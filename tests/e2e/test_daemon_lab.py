@@ -8,6 +8,8 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import dns.edns
 import dns.flags
@@ -21,6 +23,7 @@ import lab.internet
 import lab.server
 from lab.faults import CATALOGUE
 from lab.internet import Internet
+from tests.conftest import require_binary
 from tests.resolver.daemon.process import LIMIT_S, Daemon
 
 PREFIX = "127.66"
@@ -45,13 +48,12 @@ def settings(net, tmp_path_factory) -> Iterator[list[str]]:
             "upstream.ipv6=false",
             "upstream.allow-loopback=true",
             "upstream.prime=true",
-            "log.level=warning",
             "server.nsid=under-test",
         ]
 
 
-def start(settings: list[str], *more: str) -> Daemon:
-    daemon = Daemon("log.level=info", *[s for s in settings if not s.startswith("log.level")], *more)
+def start(settings: list[str], *more: str, **options: Any) -> Daemon:
+    daemon = Daemon(*settings, *more, **options)
     daemon.wait_for("ready")
     return daemon
 
@@ -319,6 +321,33 @@ def test_other_ways_to_ask_give_the_same_answers(settings, option):
         ):
             assert said(ask(daemon, name))[:2] == (rcode, ad)
         assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("monotonic", ["faked", "true"])
+def test_the_clock_is_read_anew(settings, tmp_path, monotonic):
+    """The clock jumps by a month while the daemon runs: signatures that held have expired, and the text says when."""
+    require_binary("faketime")
+    library = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
+    if library is None:
+        pytest.skip("libfaketime.so.1 is not where Debian puts it")
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    environment = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1" if monotonic == "true" else "0",
+    }
+    with start(settings, environment=environment) as daemon:
+        assert said(ask(daemon, "www.example.jp")) == ("NOERROR", True, set())
+        clock.write_text("+30d")
+        # Another zone, so that nothing of it is in the cache yet.
+        rcode, ad, codes = said(ask(daemon, "valid.faults.jp"))
+        assert (rcode, ad, 7 in codes) == ("SERVFAIL", False, True)
+        clock.write_text("+0")
+        assert said(ask(daemon, "rsasha256.faults.jp"))[0] in ("NOERROR", "SERVFAIL")
+        assert daemon.stop() == 0
+        assert "internal-error" not in daemon.events()
 
 
 def test_several_workers(settings):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resolver.cache.packets import PacketCache, cache_key, ttl_offsets
+from resolver.cache.packets import LONGEST, PacketCache, cache_key, ttl_offsets
 
 COOKIES = st.binary(min_size=8, max_size=8) | st.binary(min_size=16, max_size=40)
 OTHER_OPTIONS = st.lists(
@@ -117,6 +117,7 @@ def test_ttls_age_with_the_clock_and_never_exceed_what_is_left(response, stored,
     cache = PacketCache(1 << 20)
     wire = response.to_wire()
     cache.put(b"key", wire, stored, stored + 1e6)
+    assert sum(waits) < LONGEST
     now = stored
     for wait in waits:
         now += wait
@@ -163,6 +164,13 @@ def test_what_lasts_less_than_a_second_is_not_kept():
     cache = PacketCache(1 << 20)
     cache.put(b"key", SMALL, 100.0, 100.9)
     assert len(cache) == 0
+
+
+def test_no_packet_lives_longer_than_a_day():
+    cache = PacketCache(1 << 20)
+    cache.put(b"key", SMALL, 100.0, float("inf"))
+    assert cache.get(b"key", 100.0 + LONGEST - 1)
+    assert cache.get(b"key", 100.0 + LONGEST) is None
 
 
 def test_a_new_epoch_forgets_everything():
