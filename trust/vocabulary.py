@@ -54,6 +54,7 @@ class Ask:
         zone: the cut whose servers are being asked: metrics and findings are counted under it.
         qname, qtype: the question (lower-cased; the driver randomises the case when `randomise_case`).
         edns: whether to send OPT with DO; `recursion_desired`: the RD bit (forwarders); `checking_disabled`: the CD bit.
+        nsid: whether to ask the server for its identity (RFC 5001); with EDNS only.
         timeout_s: seconds after which the driver replies with Trouble.TIMEOUT.
     """
 
@@ -61,6 +62,7 @@ class Ask:
         "checking_disabled",
         "edns",
         "ns_name",
+        "nsid",
         "qname",
         "qtype",
         "randomise_case",
@@ -84,6 +86,7 @@ class Ask:
         randomise_case: bool = True,
         recursion_desired: bool = False,
         checking_disabled: bool = True,
+        nsid: bool = False,
         timeout_s: float = 1.0,
     ) -> None:
         self.server = server
@@ -96,6 +99,7 @@ class Ask:
         self.randomise_case = randomise_case
         self.recursion_desired = recursion_desired
         self.checking_disabled = checking_disabled
+        self.nsid = nsid
         self.timeout_s = timeout_s
 
     def __repr__(self) -> str:

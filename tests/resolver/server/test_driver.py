@@ -188,6 +188,28 @@ def test_question_and_answer(address):
     play(story)
 
 
+def test_a_packet_apart_from_every_resolution():
+    async def story(world):
+        replies = []
+        with Authority() as authority:
+            ask = Ask(Address(*authority.address), NAME, 1, b"\2jp\0", nsid=True, timeout_s=5.0)
+            world.driver.ask(ask, replies.append)
+            query, client = await authority.query()
+            authority.send(answer_to(query), client)
+            await until(lambda: replies)
+            assert replies[0].message.answer[0].rdatas == [b"\xc0\0\2\7"]
+            # A silent server is a time-out, a closed port is told at once; the mesh hears of none of it.
+            world.driver.ask(Ask(Address(*authority.address), NAME, 1, b"\2jp\0", timeout_s=0.05), replies.append)
+            await until(lambda: len(replies) == 2)
+            assert replies[1].trouble is Trouble.TIMEOUT
+        world.driver.ask(Ask(Address(*authority.address), NAME, 1, b"\2jp\0", timeout_s=5.0), replies.append)
+        await until(lambda: len(replies) == 3)
+        assert replies[2].trouble is Trouble.UNREACHABLE
+        assert not world.mesh.replies
+
+    play(story)
+
+
 def test_ports_ids_and_case_differ_from_query_to_query():
     async def story(world):
         seen = set(), set(), set()

@@ -43,6 +43,9 @@ def test_queries_carry_what_was_asked_for():
     assert plain.edns < 0
     assert plain.flags == dns.flags.RD
     assert plain.question[0].name.to_text() == "www.example.jp."
+    assert [int(option.otype) for option in dns.message.from_wire(sent(nsid=True).wire).options] == [3]
+    assert not dns.message.from_wire(sent().wire).options
+    assert dns.message.from_wire(sent(edns=False, nsid=True).wire).edns < 0
 
 
 def test_the_answer():
