@@ -15,9 +15,11 @@ other queries go on.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from heapq import heappop, heappush
 from typing import Final, Protocol
 
+from resolver.cache.selection import Selection
 from resolver.mesh import Action, Finish, Forget, Mesh, Send
 from resolver.resolution import Resolution
 from resolver.server import clock
@@ -71,6 +73,7 @@ class Driver:
         self._counters = counters
         self._crashed = crashed
         self._new_epoch = new_epoch
+        mesh.crashed = partial(self._tell, "mesh")
         self._epoch = mesh.epoch
         self._poller = Poller(loop)
         entropy = Entropy()
@@ -129,6 +132,12 @@ class Driver:
         """Forget everything learnt."""
         self.mesh.flush()
         self._perform([])
+
+    def flush_selected(self, selection: Selection) -> dict[str, int]:
+        """Forget what an operator means; returns how much of each kind."""
+        dropped = self.mesh.flush_selected(selection)
+        self._perform([])
+        return dropped
 
     def close(self) -> None:
         """Close every socket and the timer. Queries in flight stay unanswered."""

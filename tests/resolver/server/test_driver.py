@@ -642,6 +642,18 @@ def test_a_bug_in_one_query_leaves_the_others_alone():
     run(main())
 
 
+def test_the_mesh_can_tell_of_its_mistakes():
+    async def main():
+        world = World()
+        error = RuntimeError("in a generator")
+        world.mesh.crashed(error)
+        assert world.crashes == [("mesh", error)]
+        assert world.counters.internal_errors == 1
+        world.driver.close()
+
+    run(main())
+
+
 def test_the_mesh_is_told_when_its_deadline_has_come():
     async def story(world):
         deadline = clock.monotonic() + 0.1
