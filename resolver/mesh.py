@@ -7,16 +7,22 @@ circle, in which case the wait is refused with Trouble.CYCLE instead.
 
 Budgets belong to the client query that started the work and are handed down to the sub-resolutions it starts: packets,
 sub-resolutions, signature verifications, NSEC3 hashes, and one deadline. A refused Ask or Need is answered at once with
-Trouble.LIMIT and the limit's name, so the generators end by themselves, in order, with what they know.
+Trouble.LIMIT and the limit's name, so the generators end by themselves, in order, with what they know. Who merely joined
+a sub-resolution does not suffer from the budget of whoever started it: when that is used up, it starts anew on its own.
+
+An exception in a generator is a mistake of ours. It ends its task and no other: clients get SERVFAIL, tasks that waited go
+on without what they waited for.
 
 DESIGN §1 and §4; CVE-2020-8616 (NXNSAttack), TsuNAME, iDNS.
 """
 
 import heapq
 from collections import deque
+from collections.abc import Callable
 from typing import TypeAlias
 
 from resolver.cache.memory import Memory, View
+from resolver.cache.selection import Selection
 from resolver.iteration.addresses import AddressFilter
 from resolver.resolution import Resolution
 from resolver.resolve.fetch import fetch, recall
@@ -24,7 +30,9 @@ from resolver.resolve.resolve import resolve
 from resolver.settings import Dice, Settings
 from trust.anchors import TrustPoints
 from trust.policy import Budget, Policy
-from trust.vocabulary import Address, Ask, Need, Now, Outcome, Question, Reply, Steps, Trouble
+from trust.reason import Reason
+from trust.vocabulary import Address, Ask, Need, Now, Outcome, Question, Reply, Security, Steps, Trouble
+from wire import types as t
 from wire.limits import DEPTH, PACKETS, RESOLUTION_SECONDS, SUBQUERIES, Limit
 
 
@@ -98,12 +106,18 @@ class Task:
 
 
 class Mesh:
-    """All resolutions of one worker. Every method returns what the driver is to do, in order."""
+    """All resolutions of one worker. Every method returns what the driver is to do, in order.
+
+    Attributes:
+        limit_hits: how often each limit was reached, by its label.
+        crashed: told of an exception that should not have been; while it is None, the exception goes on to the caller.
+    """
 
     def __init__(self, settings: Settings, points: TrustPoints, policy: Policy, dice: Dice) -> None:
         self.memory = Memory(settings, points, policy, dice)
         self.filter = AddressFilter(settings)
         self.limit_hits: dict[str, int] = {}
+        self.crashed: Callable[[Exception], None] | None = None
         self._tasks: dict[Key, Task] = {}
         self._asks: dict[int, Task] = {}
         self._deadlines: list[tuple[float, int, Task]] = []
@@ -168,6 +182,14 @@ class Mesh:
         """Forget everything learnt."""
         self.memory.flush()
 
+    def flush_selected(self, selection: Selection) -> dict[str, int]:
+        """Forget what an operator means; returns how much of each kind."""
+        return self.memory.flush_selected(selection)
+
+    def tasks(self) -> list[Task]:
+        """Resolutions in flight, oldest first, for operators."""
+        return list(self._tasks.values())
+
     # --- running tasks -------------------------------------------------------------------------------------------
 
     def _start(
@@ -196,6 +218,12 @@ class Mesh:
                     effect = task.generator.send(reply)
             except StopIteration as stop:
                 self._finish(task, stop.value)
+                continue
+            except Exception as error:
+                if self.crashed is None:
+                    raise
+                self.crashed(error)
+                self._crash(task)
                 continue
             if isinstance(effect, Ask):
                 self._ask(task, effect)
@@ -227,6 +255,10 @@ class Mesh:
             if known is not None:
                 self._ready.append((task, Reply(task.view.now, outcome=known)))
                 return
+        if task.quota.deadline <= task.view.now.mono:
+            self._refuse(task, RESOLUTION_SECONDS)
+            return
+        if not need.avoid:
             other = self._tasks.get((need.question, "fetch"))
             if other is not None:
                 self._join(task, other)
@@ -272,17 +304,47 @@ class Mesh:
 
     def _finish(self, task: Task, result: Resolution | Outcome) -> None:
         """A task is through: tell its clients and wake the tasks that waited for it."""
-        task.done = True
-        if task.key is not None and self._tasks.get(task.key) is task:
-            del self._tasks[task.key]
+        self._end(task)
         for token in task.clients:
             assert isinstance(result, Resolution)
             self._actions.append(Finish(token, result))
         for parent in task.parents:
+            if parent.waits_for is not task:
+                continue
+            parent.waits_for = None
+            assert isinstance(result, Outcome)
+            if result.failure is Reason.LIMIT and parent.quota is not task.quota:
+                parent.view.now = task.view.now
+                self._need(parent, Need(result.question))
+            else:
+                self._ready.append((parent, Reply(task.view.now, outcome=result)))
+
+    def _crash(self, task: Task) -> None:
+        """A task's generator failed: nobody may wait for it any longer."""
+        self._end(task)
+        now = task.view.now
+        for token in task.clients:
+            assert task.key is not None  # as every task that a client started
+            servfail = Resolution(
+                task.key[0],
+                t.SERVFAIL,
+                [],
+                [],
+                Security.INDETERMINATE,
+                [(0, "internal error")],
+                now.mono,
+                reason=Reason.INDETERMINATE,
+            )
+            self._actions.append(Finish(token, servfail))
+        for parent in task.parents:
             if parent.waits_for is task:
                 parent.waits_for = None
-                assert isinstance(result, Outcome)
-                self._ready.append((parent, Reply(task.view.now, outcome=result)))
+                self._ready.append((parent, Reply(now, trouble=Trouble.CANCELLED)))
+
+    def _end(self, task: Task) -> None:
+        task.done = True
+        if task.key is not None and self._tasks.get(task.key) is task:
+            del self._tasks[task.key]
 
     def _stop_waiting(self, task: Task) -> None:
         """Detach a task from what it waits for; work that nobody else waits for is dropped with it."""
@@ -297,10 +359,8 @@ class Mesh:
         other.parents.remove(task)
         if not other.parents and not other.clients:
             self._stop_waiting(other)
-            other.done = True
+            self._end(other)
             other.generator.close()
-            if other.key is not None and self._tasks.get(other.key) is other:
-                del self._tasks[other.key]
 
 
 def _limit_text(limit: Limit) -> str:

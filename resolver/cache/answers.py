@@ -7,14 +7,16 @@ is kept once for the name, under type 0. An alias is kept under CNAME or DNAME a
 What may replace what follows RFC 2181 §5.4.1 (`Rank`); beyond it, a live SECURE entry is not replaced by anything less.
 
 Eviction is by size in octets: a ring in insertion order with a second chance for entries used since the hand last passed
-(CLOCK), so that a hit costs one attribute write.
+(CLOCK), so that a hit costs one attribute write. It goes by batches (see `bounded.trim`).
 
 RFC 1034 §3.6.2, RFC 2181 §5, RFC 2308 (negative), RFC 8020 (nothing below a name error).
 """
 
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final
 
+from resolver.cache.selection import Selection
 from trust.validate import Validated
 from trust.vocabulary import Kind, Security, Step
 from wire import types as t
@@ -24,6 +26,9 @@ from wire.rrset import RRset
 NAME_ERROR: Final = 0
 """The pseudo-type under which the non-existence of a whole name is kept."""
 
+_TYPES: Final = 1 << 16
+"""Numbers of RR types there are."""
+
 _BESIDE_ALIAS: Final = frozenset((t.CNAME, t.NSEC, t.RRSIG, t.ANY))
 """Types that live beside a CNAME and are answered for themselves (RFC 4035 §2.5), and ANY (RFC 1034 §3.6.2)."""
 
@@ -31,6 +36,10 @@ _ENTRY_OCTETS: Final = 700
 """Octets an entry costs beside its RDATA: key, entry, step, RRset and their lists (measured with tracemalloc)."""
 _RDATA_OCTETS: Final = 41
 """Octets a bytes object costs beside its data, with its place in a list."""
+_BATCH: Final = 200
+"""Eviction frees this part of the cache at once."""
+_SPARED: Final = 10_000
+"""Entries that the hand passes over before it evicts regardless: one insertion must not take long."""
 
 
 class Rank(IntEnum):
@@ -110,8 +119,10 @@ class AnswerCache:
                     entry.used = True
                     return entry
             if self._dnames:
+                # Only one that was seen to redirect: an answer to a question for DNAME may come from a wildcard, and that
+                # redirects nothing (RFC 6672 §3.3).
                 entry = entries.get((name, t.DNAME))
-                if entry is not None and entry.expires > mono and entry.step.kind in (Kind.DNAME, Kind.ANSWER):
+                if entry is not None and entry.expires > mono and entry.step.kind is Kind.DNAME:
                     entry.used = True
                     return entry
         return None
@@ -124,15 +135,21 @@ class AnswerCache:
         self._drop((name, rtype), entry)
         return None
 
-    def put(self, step: Step, rank: Rank, mono: float, ttl_s: float, generation: int) -> Entry:
-        """Remember a step for `ttl_s` seconds; returns the entry that counts: the new one or a better old one."""
+    def put(self, step: Step, rank: Rank, mono: float, ttl_s: float, validated: Validated | None, generation: int) -> Entry:
+        """Remember a step for `ttl_s` seconds; returns the entry that counts: the new one or a better old one.
+
+        `validated`: what the validator said under trust generation `generation`; None when it was not asked.
+        """
         key = _key(step)
         old = self._entries.get(key)
         if old is not None:
-            if old.expires > mono and old.rank > rank and old.verdict(generation) is not None:
+            if old.expires > mono and _is_better(old, rank, validated, generation):
                 return old
             self._drop(key, old)
         entry = Entry(step, rank, mono, mono + ttl_s, _octets(step))
+        if validated is not None:
+            entry.validated = validated
+            entry.generation = generation
         if ttl_s <= 0:
             return entry  # RFC 1035 §3.2.1: good for this transaction only
         self._entries[key] = entry
@@ -149,6 +166,29 @@ class AnswerCache:
         if entry is not None:
             self._drop((name, rtype), entry)
 
+    def select(self, selection: Selection) -> Iterator[tuple[Key, Entry]]:
+        """Entries meant, live or not, with their keys, for operators: one look at every entry or at every type."""
+        entries = self._entries
+        found: list[tuple[Key, Entry]]
+        if selection.subtree or len(entries) <= _TYPES:
+            found = [(key, entry) for key, entry in entries.items() if selection.covers(key[0])]
+        else:
+            name = selection.name
+            found = [((name, rtype), entries[name, rtype]) for rtype in range(_TYPES) if (name, rtype) in entries]
+        for key, entry in found:
+            if key[1] == NAME_ERROR or selection.covers_type(key[1]):
+                yield key, entry
+
+    def forget_selected(self, selection: Selection) -> int:
+        """Drop what is meant; returns how many entries. Verdicts of any generation tell what is bogus."""
+        dropped = 0
+        for key, entry in self.select(selection):
+            security = entry.validated.verdict.security if entry.validated is not None else None
+            if selection.covers_security(security):
+                self._drop(key, entry)
+                dropped += 1
+        return dropped
+
     def clear(self) -> None:
         """Drop everything."""
         self._entries.clear()
@@ -164,17 +204,33 @@ class AnswerCache:
     def _evict(self) -> None:
         """Go round the ring until there is room again; an entry used since the last round is passed over once."""
         entries = self._entries
-        target = self.limit - self.limit // 50
+        target = self.limit - self.limit // _BATCH
         while self.octets > target and entries:
-            key = next(iter(entries))
-            entry = entries[key]
-            if entry.used:
-                entry.used = False
-                del entries[key]
-                entries[key] = entry
-                continue
-            self._drop(key, entry)
-            self.evictions += 1
+            spared: list[Key] = []
+            victims: list[Key] = []
+            octets = self.octets
+            for key, entry in entries.items():
+                if octets <= target:
+                    break
+                if entry.used and len(spared) < _SPARED:
+                    entry.used = False
+                    spared.append(key)
+                else:
+                    victims.append(key)
+                    octets -= entry.size
+            for key in spared:
+                entries[key] = entries.pop(key)
+            for key in victims:
+                self._drop(key, entries[key])
+            self.evictions += len(victims)
+
+
+def _is_better(old: Entry, rank: Rank, validated: Validated | None, generation: int) -> bool:
+    """Whether what is known stays, and new data of this rank and verdict does not take its place."""
+    known = old.verdict(generation)
+    if known is not None and known.verdict.security is Security.SECURE:
+        return validated is None or validated.verdict.security is not Security.SECURE
+    return old.rank > rank
 
 
 def _key(step: Step) -> Key:

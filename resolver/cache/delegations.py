@@ -6,6 +6,8 @@ Parent-centric: only referrals, hints and the configuration make cuts, so a dele
 The number of cuts is bounded; the oldest go first.
 """
 
+from resolver.cache.bounded import trim
+from resolver.cache.selection import Selection
 from trust.vocabulary import Cut
 from wire.name import ROOT, Name
 
@@ -49,12 +51,18 @@ class Delegations:
             return
         self._learnt.pop(cut.zone, None)
         self._learnt[cut.zone] = cut
-        if len(self._learnt) > MAX_CUTS:
-            del self._learnt[next(iter(self._learnt))]
+        trim(self._learnt, MAX_CUTS)
 
     def forget(self, zone: Name) -> None:
         """Drop a learnt cut: its servers turned out lame, or an operator flushed it."""
         self._learnt.pop(zone, None)
+
+    def forget_selected(self, selection: Selection) -> int:
+        """Drop the learnt cuts meant; returns how many."""
+        doomed = [zone for zone in self._learnt if selection.covers(zone)]
+        for zone in doomed:
+            del self._learnt[zone]
+        return len(doomed)
 
     def is_primed(self, mono: float) -> bool:
         """Whether the root's servers came from the root itself (RFC 9609), not from the hints."""

@@ -9,10 +9,11 @@ Bounded in records over all zones; the zone first heard of goes first, as a whol
 from bisect import bisect_right, insort
 from typing import Final, Generic, TypeVar
 
+from resolver.cache.selection import Selection
 from trust.nsec3 import read_nsec3
 from trust.signature import SignatureResult
 from wire import types as t
-from wire.name import Name, canonical_key, wildcard
+from wire.name import Name, canonical_key, is_subdomain, wildcard
 from wire.rrset import RRset
 
 MAX_RECORDS: Final = 100_000
@@ -125,6 +126,13 @@ class DenialCache:
         )
         self._count(len(known) - before)
 
+    def forget_selected(self, selection: Selection) -> int:
+        """Drop every zone that could say something of the names meant: those above them as well; returns the records."""
+        doomed = [zone for zone in self._zones if selection.covers(zone) or is_subdomain(selection.name, zone)]
+        dropped = sum(len(self._zones.pop(zone)) for zone in doomed)
+        self._records -= dropped
+        return dropped
+
     def clear(self) -> None:
         """Forget all: after a change of trust, or a flush."""
         self._zones.clear()
@@ -138,5 +146,9 @@ class DenialCache:
 
     def _count(self, grown: int) -> None:
         self._records += grown
-        while self._records > MAX_RECORDS and self._zones:
-            self._records -= len(self._zones.pop(next(iter(self._zones))))
+        if self._records <= MAX_RECORDS:
+            return
+        for zone in list(self._zones):  # in a batch: see `bounded.trim`
+            self._records -= len(self._zones.pop(zone))
+            if self._records <= MAX_RECORDS - MAX_RECORDS // 128:
+                break

@@ -5,6 +5,8 @@ A failure rests FAILURE_TTL seconds at first, doubling with each repetition up t
 
 from typing import Final
 
+from resolver.cache.bounded import trim
+from resolver.cache.selection import Selection
 from trust.reason import Reason
 from trust.vocabulary import Finding, Question
 from wire.limits import FAILURE_TTL, FAILURE_TTL_MAX
@@ -57,14 +59,28 @@ class Failures:
         rest = min(FAILURE_TTL * 2 ** min(count - 1, 10), FAILURE_TTL_MAX)
         failure = Failure(reason, text, errors, findings, mono + rest, count)
         self._failures[question] = failure
-        if len(self._failures) > MAX_FAILURES:
-            del self._failures[next(iter(self._failures))]
+        trim(self._failures, MAX_FAILURES)
         return failure
 
     def forget(self, question: Question) -> None:
         """The question resolved: its failures are history."""
         if self._failures:
             self._failures.pop(question, None)
+
+    def select(self, selection: Selection) -> list[tuple[Question, Failure]]:
+        """Failures meant, in force or not."""
+        return [
+            (question, failure)
+            for question, failure in self._failures.items()
+            if selection.covers(question.name) and selection.covers_type(question.rtype)
+        ]
+
+    def forget_selected(self, selection: Selection) -> int:
+        """Drop the failures meant; returns how many."""
+        doomed = self.select(selection)
+        for question, _ in doomed:
+            del self._failures[question]
+        return len(doomed)
 
     def clear(self) -> None:
         """Forget all."""

@@ -7,9 +7,11 @@ unchecked, zone trust is built anew, and the packet cache, which keeps no verdic
 from typing import Final
 
 from resolver.cache.answers import AnswerCache, Entry, Rank
+from resolver.cache.bounded import trim
 from resolver.cache.delegations import Delegations
 from resolver.cache.denials import DenialCache
 from resolver.cache.failures import Failures
+from resolver.cache.selection import Selection
 from resolver.cache.servers import Servers
 from resolver.settings import Dice, Settings
 from trust.anchors import TrustPoints
@@ -41,12 +43,22 @@ class ZoneTrusts:
     def __setitem__(self, zone: Name, trust: ZoneTrust, /) -> None:
         self._zones.pop(zone, None)
         self._zones[zone] = trust
-        if len(self._zones) > MAX_ZONES:
-            del self._zones[next(iter(self._zones))]
+        trim(self._zones, MAX_ZONES)
 
     def forget(self, zone: Name) -> None:
         """Drop what is known of the zone: its keys may have changed."""
         self._zones.pop(zone, None)
+
+    def forget_selected(self, selection: Selection) -> int:
+        """Drop the zones meant; returns how many."""
+        doomed = [
+            name
+            for name, trust in self._zones.items()
+            if selection.covers(name) and selection.covers_security(trust.security)
+        ]
+        for name in doomed:
+            del self._zones[name]
+        return len(doomed)
 
 
 class Memory:
@@ -82,17 +94,52 @@ class Memory:
         self.zones = ZoneTrusts()
         self.epoch += 1
 
-    def store(self, step: Step, mono: float, validated: Validated | None, rank: Rank = Rank.AUTHORITATIVE) -> Entry:
-        """Remember a step; its life is its TTL within the configured bounds and the validator's cap."""
+    def flush_selected(self, selection: Selection) -> dict[str, int]:
+        """Forget what an operator means; returns how much of each kind.
+
+        A type that is not DS or DNSKEY leaves cuts and keys alone. Remembered failures and denials go in any case: they
+        could stand in for what is forgotten.
+        """
+        if selection.everything:
+            dropped = {
+                "answers": len(self.answers),
+                "delegations": len(self.delegations),
+                "zones": len(self.zones),
+                "failures": len(self.failures),
+                "denials": len(self.denials),
+            }
+            self.flush()
+            return dropped
+        zones = selection.rtype in (None, t.DS, t.DNSKEY)
+        dropped = {
+            "answers": self.answers.forget_selected(selection),
+            "delegations": self.delegations.forget_selected(selection) if zones and not selection.bogus else 0,
+            "zones": self.zones.forget_selected(selection) if zones else 0,
+            "failures": self.failures.forget_selected(selection),
+            "denials": 0 if selection.bogus else self.denials.forget_selected(selection),
+        }
+        self.epoch += 1
+        return dropped
+
+    def store(
+        self,
+        step: Step,
+        mono: float,
+        validated: Validated | None,
+        rank: Rank = Rank.AUTHORITATIVE,
+        *,
+        generation: int | None = None,
+    ) -> Entry:
+        """Remember a step; its life is its TTL within the configured bounds and the validator's cap.
+
+        `generation`: of the anchors and NTAs under which it was validated, if they may have changed since.
+        """
         ttl = self.ttl_of(step)
         if validated is not None and validated.ttl_cap_s is not None:
             ttl = min(ttl, validated.ttl_cap_s)
-        generation = self.points.generation
-        entry = self.answers.put(step, rank, mono, ttl, generation)
-        if validated is not None and entry.step is step:
-            entry.validated = validated
-            entry.generation = generation
-        return entry
+        return self.answers.put(
+            step, rank, mono, ttl, validated, self.points.generation if generation is None else generation
+        )
 
     def learn_denials(self, step: Step, validated: Validated, expires: float) -> None:
         """Keep what a secure answer proves not to exist, for answers to other questions (RFC 8198)."""

@@ -6,6 +6,7 @@ alone for a while that doubles; when it is over, one query probes it.
 
 from typing import Final
 
+from resolver.cache.bounded import trim
 from trust.vocabulary import Address
 from wire.name import Name
 
@@ -87,9 +88,8 @@ class Servers:
         """What is known of the address; a fresh record for one never seen."""
         server = self._servers.get(address)
         if server is None:
+            trim(self._servers, MAX_SERVERS - 1)
             server = self._servers[address] = Server()
-            if len(self._servers) > MAX_SERVERS:
-                del self._servers[next(iter(self._servers))]
         return server
 
     def clear(self) -> None:

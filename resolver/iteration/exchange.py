@@ -24,6 +24,8 @@ MAX_ATTEMPTS: Final = 16
 TRIES_PER_ADDRESS: Final = 3
 EXPLORE: Final = 0.05
 """Share of questions for which a server other than the best is tried."""
+WAITS_FOR_ITSELF: Final = "address lookup waits for itself"
+"""The finding on a name server whose address could be found only by what is waiting for it."""
 CLOSE: Final = 1.2
 """Servers within this factor of the best are taken as equal, and share the load."""
 
@@ -188,7 +190,7 @@ class Exchange:
                 return _addresses_in(step.rrsets[0].rdatas, self.view.memory.settings.port)
             what = f"has no address ({step.kind.value})"
         elif reply.trouble is Trouble.CYCLE:
-            what = "address lookup waits for itself"
+            what = WAITS_FOR_ITSELF
         else:
             what = "address lookup failed"
         self.findings.append(Finding(None, question.name, question, what))

@@ -12,7 +12,7 @@ RFC 1034 §5.3.3, RFC 9156, RFC 9609, RFC 4035 §4.2 (DS at the parent).
 from resolver.cache.answers import Rank
 from resolver.cache.memory import View
 from resolver.iteration.addresses import AddressFilter
-from resolver.iteration.exchange import Exchange, LimitReachedError
+from resolver.iteration.exchange import WAITS_FOR_ITSELF, Exchange, LimitReachedError
 from resolver.iteration.minimise import next_name
 from resolver.iteration.response import Reading, Shape, servers_of
 from resolver.settings import Minimise
@@ -46,7 +46,7 @@ def failure_of(findings: list[Finding]) -> Reason:
     """The reason that fits what the servers did."""
     if findings and all(finding.what.startswith("malformed") for finding in findings):
         return Reason.INVALID_DATA
-    if findings and all(finding.what.startswith("address lookup waits") for finding in findings):
+    if findings and all(finding.what == WAITS_FOR_ITSELF for finding in findings):
         return Reason.CYCLE
     return Reason.NO_AUTHORITY
 

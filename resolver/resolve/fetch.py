@@ -7,6 +7,7 @@ validation does not catch.
 from resolver.cache.answers import Entry
 from resolver.cache.memory import View
 from resolver.iteration.addresses import AddressFilter
+from resolver.iteration.exchange import WAITS_FOR_ITSELF
 from resolver.iteration.iterate import iterate
 from resolver.resolve.errors import errors_of_failure
 from trust.reason import Reason
@@ -24,8 +25,13 @@ def fetch(
             return known
     outcome = yield from iterate(question, view, address_filter, avoid)
     if not outcome.steps:
-        # That no *other* server has anything better says nothing about the question as such.
-        if not avoid:
+        # Remembered is what any other asker would meet with too: not that no *other* server has anything better, nor that
+        # the asker's budget was used up, nor that the asker itself is waited for.
+        if (
+            not avoid
+            and outcome.failure is not Reason.LIMIT
+            and not any(f.what == WAITS_FOR_ITSELF for f in outcome.findings)
+        ):
             remember_failure(outcome, view)
         return outcome
     for step in outcome.steps:

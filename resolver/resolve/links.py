@@ -3,6 +3,9 @@
 A bogus link is not taken as final while other servers may have better data: those that gave it are avoided and the
 question is asked again, within RETRIES. A signature by a key that the cached DNSKEY RRset does not hold is first tried with
 a fresh one, since a key may have been rolled meanwhile (RFC 6781 §4.1.1.1).
+
+What is remembered of a link must be its own doing: that a limit was reached is remembered only for the first link of a
+chain, for which the whole budget was there. Else whoever makes long chains could spoil the names to which they lead.
 """
 
 from typing import Final
@@ -23,6 +26,9 @@ from wire.limits import BOGUS_TTL, FAILURE_TTL
 RETRIES: Final = 2
 """Times other servers are asked for data that turned out bogus."""
 
+_PASSING: Final = frozenset((Reason.CHAIN_UNREACHABLE, Reason.INDETERMINATE))
+"""Reasons that may be over in seconds: nobody gave a DS or a DNSKEY."""
+
 _OWN_FAULT: Final = frozenset(
     (
         Reason.SIGNATURE_INVALID,
@@ -41,25 +47,29 @@ _OWN_FAULT: Final = frozenset(
 
 
 def find_links(
-    question: Question, view: View, address_filter: AddressFilter, *, checking_disabled: bool
+    question: Question, view: View, address_filter: AddressFilter, *, checking_disabled: bool, first: bool
 ) -> Steps[list[Link] | Outcome]:
-    """The link for `question`, with those after it that came in the same answer; an Outcome without steps on failure."""
+    """The link for `question`, with those after it that came in the same answer; an Outcome without steps on failure.
+
+    `first`: whether it is what the client asked for, not where an alias led.
+    """
     known = lookup(question, view)
     if known is not None:
         step, entry = known
-        return [(yield from _from_cache(step, entry, view, address_filter, checking_disabled))]
+        return [(yield from _from_cache(step, entry, view, address_filter, checking_disabled, first))]
     if not checking_disabled:
         made = synthesise(question, view)
         if made is not None:
             return [made]
     outcome = yield from iterate(question, view, address_filter)
     if not outcome.steps:
-        remember_failure(outcome, view)
+        if first or outcome.failure is not Reason.LIMIT:
+            remember_failure(outcome, view)
         return outcome
     view.memory.failures.forget(question)
     links: list[Link] = []
     for step in outcome.steps:
-        link = yield from _judge_and_store(step, view, address_filter, checking_disabled)
+        link = yield from _judge_and_store(step, view, address_filter, checking_disabled, first and not links)
         links.append(link)
         if link.validated is not None and link.validated.verdict.security is Security.BOGUS:
             break
@@ -69,45 +79,51 @@ def find_links(
 
 
 def _from_cache(
-    step: Step, entry: Entry, view: View, address_filter: AddressFilter, checking_disabled: bool
+    step: Step, entry: Entry, view: View, address_filter: AddressFilter, checking_disabled: bool, first: bool
 ) -> Steps[Link]:
-    generation = view.points.generation
     if checking_disabled:
         return Link(step, None, entry.expires, from_cache=True)
-    validated = entry.verdict(generation)
+    validated = entry.verdict(view.points.generation)
     if validated is not None:
         return Link(step, validated, entry.expires, from_cache=True)
     # Cached while nobody had asked for a verdict, or under other anchors.
     if entry.step is step or entry.step.name == step.name:
-        return (yield from _judge_and_store(step, view, address_filter, checking_disabled, entry))
+        return (yield from _judge_and_store(step, view, address_filter, checking_disabled, first, entry))
     validated = yield from validate(step, view, view.now)
     return Link(step, validated, entry.expires)
 
 
 def _judge_and_store(
-    step: Step, view: View, address_filter: AddressFilter, checking_disabled: bool, entry: Entry | None = None
+    step: Step,
+    view: View,
+    address_filter: AddressFilter,
+    checking_disabled: bool,
+    first: bool,
+    entry: Entry | None = None,
 ) -> Steps[Link]:
-    """Validate a step, with retries, and remember it with its verdict."""
+    """Validate a step, with retries, and remember it with its verdict. `entry`: where it came from, when from the cache."""
     if checking_disabled:
         stored = view.memory.store(step, view.now.mono, None)
         return Link(step, None, _expiry(stored, step, view))
+    # Anchors and NTAs may change while we wait for keys: then the verdict is of those that were in force before.
+    generation = view.points.generation
     validated = yield from validate(step, view, view.now)
     if _is_bogus(validated) and validated.verdict.reason in _OWN_FAULT:
         step, validated = yield from _retry(step, validated, view, address_filter)
         entry = None
+    if _is_bogus(validated):
+        return _store_bogus(step, validated, view, generation, first)
     if entry is not None:
         entry.validated = validated
-        entry.generation = view.points.generation
+        entry.generation = generation
         if validated.ttl_cap_s is not None:
             entry.expires = min(entry.expires, view.now.mono + validated.ttl_cap_s)
-        return Link(step, validated, entry.expires)
-    if _is_bogus(validated):
-        return _store_bogus(step, validated, view)
-    stored = view.memory.store(step, view.now.mono, validated)
-    link = Link(step, validated, _expiry(stored, step, view))
-    if validated.verdict.security is Security.SECURE:
-        view.memory.learn_denials(step, validated, link.expires)
-    return link
+        expires = entry.expires
+    else:
+        expires = _expiry(view.memory.store(step, view.now.mono, validated, generation=generation), step, view)
+    if validated.verdict.security is Security.SECURE and view.points.generation == generation:
+        view.memory.learn_denials(step, validated, expires)
+    return Link(step, validated, expires)
 
 
 def _retry(step: Step, validated: Validated, view: View, address_filter: AddressFilter) -> Steps[tuple[Step, Validated]]:
@@ -136,17 +152,15 @@ def _retry(step: Step, validated: Validated, view: View, address_filter: Address
     return step, validated
 
 
-def _store_bogus(step: Step, validated: Validated, view: View) -> Link:
+def _store_bogus(step: Step, validated: Validated, view: View, generation: int, first: bool) -> Link:
     """RFC 4035 §4.7, RFC 9520 §2.4: remember for a short while that it is bogus; clients with CD get the data."""
     mono = view.now.mono
-    unreached = validated.verdict.reason in (Reason.CHAIN_UNREACHABLE, Reason.INDETERMINATE)
-    short = FAILURE_TTL if unreached else BOGUS_TTL
-    life = min(max(view.memory.ttl_of(step), FAILURE_TTL), short)
-    generation = view.points.generation
-    entry = view.memory.answers.put(step, Rank.AUTHORITATIVE, mono, life, generation)
-    if entry.step is step:
-        entry.validated = validated
-        entry.generation = generation
+    reason = validated.verdict.reason
+    if reason is Reason.LIMIT and not first:
+        view.memory.store(step, mono, None)
+        return Link(step, validated, mono)
+    life = min(max(view.memory.ttl_of(step), FAILURE_TTL), FAILURE_TTL if reason in _PASSING else BOGUS_TTL)
+    view.memory.answers.put(step, Rank.AUTHORITATIVE, mono, life, validated, generation)
     return Link(step, validated, mono + life)
 
 

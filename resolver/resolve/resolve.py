@@ -12,6 +12,7 @@ from resolver.cache.memory import View
 from resolver.iteration.addresses import AddressFilter
 from resolver.resolution import Resolution
 from resolver.resolve.errors import CACHED_ERROR, Error, errors_of_failure, errors_of_verdict, merge
+from resolver.resolve.fetch import lookup
 from resolver.resolve.link import Link
 from resolver.resolve.links import find_links
 from resolver.resolve.local import LocalAnswer, local_answer
@@ -29,7 +30,22 @@ _DENIAL_TYPES = frozenset((t.NSEC, t.NSEC3))
 def resolve(
     question: Question, view: View, address_filter: AddressFilter, *, checking_disabled: bool = False
 ) -> Steps[Resolution]:
-    """Answer a client's question. Never raises; failures are Resolutions with SERVFAIL."""
+    """Answer a client's question. Never raises; failures are Resolutions with SERVFAIL.
+
+    Should anchors or NTAs change meanwhile, it begins again, with what it found in the cache: the answer that a client
+    gets, and that the packet cache keeps, is never one of the past.
+    """
+    while True:
+        generation = view.points.generation
+        resolution = yield from _resolve(question, view, address_filter, checking_disabled=checking_disabled)
+        if checking_disabled or view.points.generation == generation:
+            return resolution
+
+
+def _resolve(
+    question: Question, view: View, address_filter: AddressFilter, *, checking_disabled: bool
+) -> Steps[Resolution]:
+    """Answer a question under one generation of anchors and NTAs."""
     answer = _Answer(question)
     name = question.name
     visited: set[Name] = set()
@@ -42,9 +58,11 @@ def resolve(
             return answer.add_local(local, view)
         asked = Question(name, question.rtype)
         failure = view.memory.failures.get(asked, view.now.mono)
-        if failure is not None:
+        if failure is not None and lookup(asked, view) is None:
             return answer.failed_before(failure)
-        found = yield from find_links(asked, view, address_filter, checking_disabled=checking_disabled)
+        found = yield from find_links(
+            asked, view, address_filter, checking_disabled=checking_disabled, first=not answer.steps
+        )
         if isinstance(found, Outcome):
             return answer.failed(found.failure or Reason.NO_AUTHORITY, found.text, view, found)
         target: Name | None = None
