@@ -37,13 +37,13 @@ class Sent:
 
     __slots__ = ("echo", "exact", "ident", "wire")
 
-    def __init__(self, ask: Ask, ident: bytes, qname: bytes, payload: int) -> None:
+    def __init__(self, ask: Ask, ident: bytes, qname: bytes, payload: int, *, exact: bool) -> None:
         flags = (t.RD if ask.recursion_desired else 0) | (t.CD if ask.checking_disabled else 0)
         edns = Edns(payload, t.DO, [(NSID, b"")] if ask.nsid else None) if ask.edns else None
         self.ident = ident
         self.wire = compose_query(int.from_bytes(ident, "big"), qname, ask.qtype, flags=flags, edns=edns)
         self.echo = self.wire[12 : 16 + len(qname)]
-        self.exact = ask.randomise_case
+        self.exact = exact
 
 
 def judge(sent: Sent, packet: bytes) -> Message | tuple[Judgement, str]:

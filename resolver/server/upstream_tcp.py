@@ -17,7 +17,7 @@ from enum import Enum
 from resolver.server.clock import now
 from resolver.server.counters import Counters
 from resolver.server.entropy import Entropy
-from resolver.server.matching import Judgement, Sent, judge
+from resolver.server.matching import Sent, judge
 from resolver.server.poller import READ, WRITE, Poller
 from resolver.server.upstream_udp import Deliver, failure
 from trust.vocabulary import Ask, Reply, Trouble
@@ -48,8 +48,9 @@ class UpstreamTcp:
 
     def start(self, ask_id: int, ask: Ask) -> "TcpExchange | Reply":
         """Connect and send the query, now or when a connection ends; a Reply when that failed at once."""
-        qname = self.entropy.mixed_case(ask.qname) if ask.randomise_case else ask.qname
-        exchange = TcpExchange(self, ask_id, ask, Sent(ask, self.entropy.ident(), qname, self.payload))
+        # The case is not mixed: a connection is not forged blindly, and some servers come here because they break it.
+        sent = Sent(ask, self.entropy.ident(), ask.qname, self.payload, exact=False)
+        exchange = TcpExchange(self, ask_id, ask, sent)
         if self.open >= self.limit:
             self._waiting.append(exchange)
             return exchange
@@ -178,11 +179,5 @@ class TcpExchange:
             self.end(Reply(moment, found, rtt_s=rtt_s))
             return
         # Over a connection nothing strays in from elsewhere: what is not the answer is the server's mistake.
-        judgement, text = found
-        if judgement is Judgement.CASE:
-            counters.upstream_case += 1
-            trouble = Trouble.CASE
-        else:
-            counters.upstream_malformed += 1
-            trouble = Trouble.MALFORMED
-        self.end(Reply(moment, trouble=trouble, text=text, rtt_s=rtt_s))
+        counters.upstream_malformed += 1
+        self.end(Reply(moment, trouble=Trouble.MALFORMED, text=found[1], rtt_s=rtt_s))

@@ -72,8 +72,9 @@ class UpstreamUdp:
         """Send the query; a Reply when that failed at once."""
         if self.open >= self.limit:
             return Reply(now(), trouble=Trouble.LIMIT, text=f"here: {self.limit} queries in flight")
-        qname = self.entropy.mixed_case(ask.qname) if ask.randomise_case else ask.qname
-        sent = Sent(ask, self.entropy.ident(), qname, self.payload)
+        exact = ask.randomise_case
+        qname = self.entropy.mixed_case(ask.qname) if exact else ask.qname
+        sent = Sent(ask, self.entropy.ident(), qname, self.payload, exact=exact)
         family = _socket.AF_INET6 if ":" in ask.server.ip else _socket.AF_INET
         try:
             socket = _socket.socket(family, _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK)

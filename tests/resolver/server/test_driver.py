@@ -475,6 +475,18 @@ def test_over_tcp():
     tcp(story)
 
 
+def test_case_does_not_matter_over_tcp():
+    async def story(world, authority):
+        ask_id = world.ask(authority.address, transport=Transport.TCP)
+        query, writer = await authority.query()
+        assert query.question[0].name.to_text() == "www.example.jp."
+        upper = dns.message.make_query("WWW.EXAMPLE.JP", "A", id=query.id)
+        writer.write(framed(answer_to(upper)))
+        assert (await world.reply(ask_id)).message.answer
+
+    tcp(story)
+
+
 def test_octet_by_octet_and_more_than_asked():
     async def story(world, authority):
         ask_id = world.ask(authority.address, transport=Transport.TCP)

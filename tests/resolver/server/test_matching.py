@@ -19,7 +19,8 @@ MIXED = b"\x03wWw\x07eXAMple\x02Jp\x00"
 
 def sent(**options) -> Sent:
     ask = Ask(SERVER, NAME, 1, b"\2jp\0", **options)
-    return Sent(ask, b"\x12\x34", MIXED if ask.randomise_case else NAME, 1232)
+    mixed = ask.randomise_case
+    return Sent(ask, b"\x12\x34", MIXED if mixed else NAME, 1232, exact=mixed)
 
 
 def answer_to(query: Sent, *, ident=0x1234, text="www.example.jp. 300 A 192.0.2.1") -> dns.message.Message:
