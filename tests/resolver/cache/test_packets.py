@@ -7,7 +7,7 @@ import dns.message
 import dns.rdatatype
 import dns.rrset
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resolver.cache.packets import LONGEST, PacketCache, cache_key, ttl_offsets
@@ -43,6 +43,7 @@ def to_wire(query, *, ident, cookies=()):
     return message.to_wire()
 
 
+@settings(deadline=None)
 @given(queries(), st.integers(0, 65535), st.integers(0, 65535), st.lists(st.tuples(st.integers(0, 9), COOKIES), max_size=2))
 def test_id_and_cookie_are_no_part_of_the_key(query, first, second, cookies):
     if query[3] is None:
@@ -50,12 +51,14 @@ def test_id_and_cookie_are_no_part_of_the_key(query, first, second, cookies):
     assert cache_key(to_wire(query, ident=first)) == cache_key(to_wire(query, ident=second, cookies=cookies))
 
 
+@settings(deadline=None)
 @given(queries(), queries())
 def test_everything_else_is(first, second):
     one, other = to_wire(first, ident=1), to_wire(second, ident=1)
     assert (cache_key(one) == cache_key(other)) == (one == other)
 
 
+@settings(deadline=None)
 @given(queries(), st.data())
 def test_any_changed_octet_makes_another_key(query, data):
     wire = bytearray(to_wire(query, ident=1))
@@ -74,12 +77,14 @@ def test_a_cookie_of_a_wrong_length_stays_in_the_key(length):
     assert cache_key(one) == one[2:]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=120))
 def test_garbage_is_its_own_key(packet):
     key = cache_key(packet)
     assert key == packet[2:] or len(key) < len(packet) - 2
 
 
+@settings(deadline=None)
 @given(queries(), st.data())
 def test_a_query_cut_anywhere_does_no_harm(query, data):
     wire = to_wire(query, ident=1, cookies=[(0, bytes(8))])
@@ -112,6 +117,7 @@ def responses(draw):
     return response
 
 
+@settings(deadline=None)
 @given(responses(), st.floats(1, 1e6), st.lists(st.floats(0, 5000), max_size=5))
 def test_ttls_age_with_the_clock_and_never_exceed_what_is_left(response, stored, waits):
     cache = PacketCache(1 << 20)

@@ -2,7 +2,7 @@
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resolver.server import access
@@ -49,6 +49,7 @@ def test_mapped_and_scoped_addresses():
     assert allowed.allows("fe80::1%eth0")
 
 
+@settings(deadline=None)
 @given(st.lists(networks4 | networks6, max_size=6), st.integers(0, 2**32 - 1), st.integers(0, 2**128 - 1), st.data())
 def test_agrees_with_the_standard_library(networks, number4, number6, data):
     allowed = AccessList(networks)
