@@ -56,7 +56,8 @@ class Server:
         """No answer came: back off (RFC 6298 §5.5), and after DEAD_AFTER in a row let it rest."""
         self.failures += 1
         if self.failures >= DEAD_AFTER:
-            self.rest_until = mono + min(FIRST_REST * 2.0 ** (self.failures - DEAD_AFTER), MAX_REST)
+            doublings = min(self.failures - DEAD_AFTER, 10)  # else the float overflows after days of silence
+            self.rest_until = mono + min(FIRST_REST * (1 << doublings), MAX_REST)
 
     def timeout(self) -> float:
         """Seconds to wait for an answer."""
@@ -83,6 +84,9 @@ class Servers:
 
     def __init__(self) -> None:
         self._servers: dict[Address, Server] = {}
+
+    def __len__(self) -> int:
+        return len(self._servers)
 
     def get(self, address: Address) -> Server:
         """What is known of the address; a fresh record for one never seen."""
