@@ -78,11 +78,18 @@ class Memory:
         self.epoch = 0
 
     def set_trust(self, points: TrustPoints) -> None:
-        """Put new anchors and NTAs in force at once."""
+        """Put new anchors and NTAs in force at once.
+
+        What came in under an NTA that is no more is forgotten: nobody checked it, other servers were not asked for better,
+        and a zone that was mended meanwhile would stay bogus as long as its old keys are remembered (RFC 7646 §4).
+        """
+        ended = self.points.ntas.keys() - points.ntas.keys()
         self.points = points
         self.zones = ZoneTrusts()
         self.failures.clear()
         self.denials.clear()
+        for name in ended:
+            self.flush_selected(Selection(name))
         self.epoch += 1
 
     def flush(self) -> None:
