@@ -9,10 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 WRITER = Path(__file__).with_name("nta_writer.py")
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments(tmp_path):
     done = subprocess.run(
         [sys.executable, "-W", "error", str(WRITER), str(tmp_path), "220", "1"],
