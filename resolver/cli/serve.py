@@ -13,9 +13,11 @@ from resolver.cli.common import config_options, load_or_exit
 @config_options
 @click.pass_context
 def serve(ctx: click.Context, file: Path | None, overrides: tuple[str, ...]) -> None:
-    """Run the resolver in the foreground; logs go to standard error. SIGTERM and SIGINT stop it."""
+    """Run the resolver in the foreground; logs go to standard error. SIGTERM and SIGINT stop it, SIGHUP reloads."""
     config = load_or_exit(file, overrides)
     # Only now: a mistake in the configuration is told without the cost of the daemon's imports.
-    from resolver.daemon import run
+    from resolver.config import default_file
+    from resolver.daemon import Source, run
 
-    ctx.exit(run(config))
+    file = file or default_file()
+    ctx.exit(run(config, Source(file.absolute() if file is not None else None, overrides)))

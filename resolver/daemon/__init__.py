@@ -1,11 +1,15 @@
 """The daemon: from a configuration to a process that answers.
 
+The process that is started is the supervisor; clients are served by the workers that it forks, be it only one.
+
 Rooms: `sockets` (bound before privileges are dropped), `privileges`, `build` (configuration → plain values), `hints`,
-`worker` (one process's parts), `supervisor` (several), `logs`, `observer` (what is logged of queries), `notify` (systemd).
+`supervisor` (processes), `manager` (the state of the whole daemon), `channel`, `trust_message` (between supervisor and
+workers), `worker` (one process's parts), `desk` (its side of the channel), `trust_hub`, `stats`, `prober` (the supervisor's
+own resolver), `control` and `routes` (the API of the commands), `logs`, `observer` (what is logged of queries), `notify`
+(systemd).
 """
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
@@ -15,21 +19,23 @@ from resolver.config import Config
 from resolver.daemon import logs
 from resolver.daemon.build import anchor_summary, worker_count
 from resolver.daemon.errors import StartError
-from resolver.daemon.notify import notify
+from resolver.daemon.manager import Manager, Source
 from resolver.daemon.privileges import become, raise_file_limit
-from resolver.daemon.sockets import WorkerSockets, open_sockets, without_ipv6
-from resolver.daemon.supervisor import Supervisor
-from resolver.daemon.worker import Plan, make_plan, serve
+from resolver.daemon.sockets import open_sockets, without_ipv6
+from resolver.daemon.worker import make_plan
 
-__all__ = ["run"]
+__all__ = ["Source", "run"]
 
 
-def run(config: Config) -> int:
-    """Run the resolver in the foreground until SIGTERM or SIGINT; returns the exit status (0 good, 1 cannot start)."""
+def run(config: Config, source: Source) -> int:
+    """Run the resolver in the foreground until SIGTERM or SIGINT; returns the exit status (0 good, 1 cannot start).
+
+    `source`: where the configuration came from, to be read again at reload.
+    """
     logs.configure(config.log.level, config.log.format)
     log = logs.logger()
     try:
-        status = _run(config, log)
+        status = _run(config, source, log)
     except StartError as error:
         facts = {"advice": error.advice} if error.advice else {}
         log.error("cannot-start", problem=error.problem, **facts)
@@ -38,7 +44,7 @@ def run(config: Config) -> int:
     return status
 
 
-def _run(config: Config, log: FilteringBoundLogger) -> int:
+def _run(config: Config, source: Source, log: FilteringBoundLogger) -> int:
     count = worker_count(config)
     log.info("starting", version=resolver.__version__, pid=os.getpid(), workers=count)
     files = raise_file_limit()
@@ -52,29 +58,10 @@ def _run(config: Config, log: FilteringBoundLogger) -> int:
         plan = make_plan(config)
         check_state_directory(config, log)
         log.info("listening", addresses=[str(endpoint) for endpoint in bound], anchors=anchor_summary(plan.points))
-        return _serve(plan, sets, files, log)
+        return Manager(source, plan, sets, bound, files, log).run()
     finally:
         for sockets in sets:
             sockets.close()
-
-
-def _serve(plan: Plan, sets: list[WorkerSockets], files: int, log: FilteringBoundLogger) -> int:
-    """Serve with one worker for each set of sockets; one alone runs in this process."""
-
-    def ready() -> None:
-        log.info("ready")
-        notify("READY=1")
-
-    if len(sets) == 1:
-        return serve(plan, sets[0], files, log, ready)
-
-    def body(index: int, ready: Callable[[], None]) -> int:
-        for other, sockets in enumerate(sets):
-            if other != index:
-                sockets.close()
-        return serve(plan, sets[index], files, logs.logger(worker=index), ready)
-
-    return Supervisor(len(sets), body, log, ready).run()
 
 
 def check_state_directory(config: Config, log: FilteringBoundLogger) -> None:

@@ -97,10 +97,13 @@ def build_trust(config: Config) -> TrustPoints:
 
 def anchor_summary(points: TrustPoints) -> list[str]:
     """Each trust point with its key tags, for the log: `. 20326 38696`."""
-    return [" ".join([name_to_text(name), *(str(tag) for tag in _tags(point))]) for name, point in points.points.items()]
+    return [
+        " ".join([name_to_text(name), *(str(tag) for tag in anchor_tags(point))]) for name, point in points.points.items()
+    ]
 
 
-def _tags(point: TrustPoint) -> list[int]:
+def anchor_tags(point: TrustPoint) -> list[int]:
+    """The key tags of a zone's anchors."""
     tags = {int.from_bytes(ds[:2], "big") for ds in point.ds} | {key_tag(key) for key in point.dnskeys}
     return sorted(tags)
 

@@ -2,8 +2,10 @@
 
 An event has a short name and its facts as keys. Names of events, for whoever greps:
 
-    starting, no-ipv6, listening, ready, stopping, stopped, cannot-start, reload-not-supported
-    state-directory-missing, state-directory-read-only, worker-started, worker-exited, worker-stuck
+    starting, no-ipv6, listening, ready, stopping, stopped, cannot-start
+    state-directory-missing, state-directory-read-only, control-unavailable, metrics-unavailable
+    worker-started, worker-exited, worker-silent, worker-stopping, worker-stuck, worker-not-replaced, supervisor-gone
+    reloading, reloaded, reload-refused, log-level
     validation-failure (guideline 2-9), query (only with log.queries), internal-error
 """
 
@@ -36,8 +38,21 @@ class Unfailing:
             self._stream.flush()
 
 
+class Form:
+    """How this process logs: what `set_level` keeps."""
+
+    form: Literal["text", "json"] = "text"
+    stream: TextIO | None = None
+
+
+def set_level(level: str) -> None:
+    """Write lines of this level and above from now on, in the form that was configured."""
+    configure(level, Form.form, Form.stream)
+
+
 def configure(level: str, form: Literal["text", "json"], stream: TextIO | None = None) -> None:
     """Set up logging for this process."""
+    Form.form, Form.stream = form, stream
     stream = stream or sys.stderr
     renderer: Processor
     if form == "json":

@@ -1,7 +1,8 @@
-"""One worker: a mesh, its sockets to clients and servers, one event loop.
+"""One worker: a mesh, its sockets to clients and servers, its channel to the supervisor, one event loop.
 
-The same code runs in the only process (workers = 1) and in each process of several. It stops on SIGTERM and SIGINT: no new
-queries, those in hand get DRAIN_S seconds, then everything is closed.
+It serves when the supervisor says `go`, and goes on serving when the supervisor dies. It stops on SIGTERM and SIGINT: no
+new queries, those in hand get DRAIN_S seconds, then everything is closed. When a successor serves (`retire`) it takes
+nothing new either, but finishes all that it has in hand.
 
 Garbage collection: what exists after start-up is frozen (never looked at again), and collections are made rare; the cache
 holds its objects by reference counting alone, cycles come from exceptions and few other places.
@@ -12,9 +13,9 @@ import gc
 import os
 import random
 import signal
-from collections.abc import Callable
+import socket
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import uvloop
 from structlog.typing import FilteringBoundLogger
@@ -30,9 +31,11 @@ from resolver.daemon.build import (
     build_trust,
     packet_cache_size,
 )
-from resolver.daemon.notify import notify
+from resolver.daemon.channel import Channel
+from resolver.daemon.desk import Desk
 from resolver.daemon.observer import LogObserver
 from resolver.daemon.sockets import WorkerSockets
+from resolver.daemon.trust_message import decode_trust
 from resolver.mesh import Mesh
 from resolver.server.counters import Counters
 from resolver.server.driver import Driver
@@ -42,11 +45,16 @@ from resolver.server.service import Service
 from resolver.settings import Settings
 from trust.anchors import TrustPoints
 from trust.policy import Policy
-from wire.limits import UPSTREAM_TCP, UPSTREAM_UDP
+from wire.limits import RESOLUTION_SECONDS, UPSTREAM_TCP, UPSTREAM_UDP
 
 DRAIN_S: Final = 1.0
 """Seconds that queries in hand get when the worker is told to stop."""
+RETIRE_DRAIN_S: Final = RESOLUTION_SECONDS.value + 1.0
+"""Seconds that they get when a successor serves already: each has its own deadline before that."""
 _DRAIN_STEP_S: Final = 0.02
+_IDLE_S: Final = 0.05
+"""Seconds of silence after which a client's connection is closed while the worker ends."""
+_BYE_S: Final = 1.0
 _SPARE_FILES: Final = 64
 """Descriptors left for listening sockets, the log, the loop and files."""
 _GC_THRESHOLDS: Final = (100_000, 20, 50)
@@ -108,35 +116,65 @@ class Worker:
         self.udp = [UdpListener(sock, self.service) for sock in sockets.udp]
         self.tcp = TcpListeners(self.service, build_tcp_bounds(config))
         self._tcp_sockets = sockets.tcp
+        self.desk = Desk(self.driver, self.service, self._sizes)
+        self._go = asyncio.Event()
         self._stop = asyncio.Event()
+        self._drain_s = DRAIN_S
         loop.set_exception_handler(self._escaped)
 
-    async def run(self, ready: Callable[[], None]) -> None:
-        """Serve until told to stop; `ready` is called when clients are answered."""
+    async def run(self, channel_socket: socket.socket) -> None:
+        """Serve until told to stop."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            self.loop.add_signal_handler(number, self._stop.set)
-        # Reloading comes with the control socket; until then the signal must at least not kill.
-        self.loop.add_signal_handler(signal.SIGHUP, self.log.warning, "reload-not-supported")
+            self.loop.add_signal_handler(number, self._end, DRAIN_S)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # reloading is the supervisor's
+        channel = await Channel.open(channel_socket, self.desk.handle, self._told, self._orphaned)
         try:
+            await self._go.wait()
             await self.tcp.start(self._tcp_sockets)
             for listener in self.udp:
                 listener.start(self.loop)
             tame_garbage_collection()
-            ready()
+            channel.tell("ready")
             await self._stop.wait()
-            self.log.info("stopping", unanswered=self.service.unanswered)
-            notify("STOPPING=1")
+            self.log.debug("worker-stopping", unanswered=self.service.unanswered)
             await self._drain()
         finally:
             self._close()
+            channel.tell("bye", **self.desk.stats())
+            await channel.finish(_BYE_S)
+
+    # --- news from the supervisor --------------------------------------------------------------------------------
+
+    def _told(self, what: str, facts: dict[str, Any]) -> None:
+        if what == "go":
+            self.driver.set_trust(decode_trust(facts["trust"]))
+            self._go.set()
+        elif what == "retire":
+            self._end(RETIRE_DRAIN_S)
+
+    def _orphaned(self) -> None:
+        """The supervisor is gone: clients are served all the same."""
+        if not self._stop.is_set():
+            self.log.error("supervisor-gone", advice="restart the daemon; clients are served meanwhile")
+        self._go.set()
+
+    def _end(self, drain_s: float) -> None:
+        self._drain_s = drain_s
+        self._stop.set()
+        self._go.set()
+
+    # --- the end -------------------------------------------------------------------------------------------------
 
     async def _drain(self) -> None:
         """Take no new queries, and give those in hand their time."""
         for listener in self.udp:
             listener.stop()
         self.tcp.stop()
-        deadline = self.loop.time() + DRAIN_S
-        while self.service.unanswered and self.loop.time() < deadline:
+        deadline = self.loop.time() + self._drain_s
+        while self.loop.time() < deadline:
+            self.tcp.hang_up_idle(_IDLE_S)
+            if not self.service.unanswered and not self.tcp.connections:
+                break
             await asyncio.sleep(_DRAIN_STEP_S)
 
     def _close(self) -> None:
@@ -144,6 +182,25 @@ class Worker:
         for listener in self.udp:
             listener.close()
         self.driver.close()
+
+    def _sizes(self) -> dict[str, int]:
+        """What the caches hold, and what was evicted from them."""
+        memory, packets = self.mesh.memory, self.packets
+        return {
+            "answers": len(memory.answers),
+            "answer_octets": memory.answers.octets,
+            "answer_limit": memory.answers.limit,
+            "packets": len(packets),
+            "packet_octets": packets.octets,
+            "packet_limit": packets.limit,
+            "delegations": len(memory.delegations),
+            "zones": len(memory.zones),
+            "denials": len(memory.denials),
+            "failures": len(memory.failures),
+            "servers": len(memory.servers),
+            "tcp_connections": len(self.tcp.connections),
+            "generation": memory.points.generation,
+        }
 
     def _crashed(self, where: str, error: Exception) -> None:
         self.log.error("internal-error", where=where, exc_info=error)
@@ -157,11 +214,11 @@ class Worker:
         )
 
 
-def serve(plan: Plan, sockets: WorkerSockets, files: int, log: FilteringBoundLogger, ready: Callable[[], None]) -> int:
+def serve(plan: Plan, sockets: WorkerSockets, files: int, log: FilteringBoundLogger, channel_socket: socket.socket) -> int:
     """Run a worker to its end in this process; returns the exit status. `files`: descriptors this process may have."""
 
     async def main() -> None:
-        await Worker(plan, sockets, files, log).run(ready)
+        await Worker(plan, sockets, files, log).run(channel_socket)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())

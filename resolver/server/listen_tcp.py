@@ -77,6 +77,13 @@ class TcpListeners:
         for connection in list(self.connections):
             connection.cut()
 
+    def hang_up_idle(self, idle_s: float) -> None:
+        """Close the connections that have been silent for so long, with nothing being worked on."""
+        limit = monotonic() - idle_s
+        for connection in list(self.connections):
+            if not connection.busy and connection.used_at < limit:
+                connection.hang_up()
+
     # --- what connections tell -----------------------------------------------------------------------------------
 
     def admit(self, connection: "Connection", client: str) -> bool:

@@ -27,6 +27,8 @@ class Daemon:
             "log.format=json",
             "trust.state-dir=/",
             "upstream.prime=false",
+            "control.socket=",
+            "metrics.listen=",
         ]
         for setting in (*base, *settings):
             command += ["--set", setting]

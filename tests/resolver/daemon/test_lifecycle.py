@@ -168,12 +168,16 @@ def ask_when_listening(daemon):
     ask(daemon)
 
 
-def test_hangup_does_not_kill():
+def test_hangup_reloads():
     with Daemon() as daemon:
         daemon.wait_for("ready")
+        (before,) = children_of(daemon.process.pid)
         daemon.process.send_signal(signal.SIGHUP)
-        daemon.wait_for("reload-not-supported")
+        assert daemon.wait_for("reloaded")["changed"] == []
         ask(daemon)
+        ask(daemon, tcp=True)
+        until(lambda: not is_alive(before))
+        assert len(children_of(daemon.process.pid)) == 1
         assert daemon.stop() == 0
 
 

@@ -1,0 +1,190 @@
+"""The supervisor's own resolver: the production core and driver without listeners, for questions of the administration.
+
+Who asks: `explain`, the refresh of trust anchors (RFC 5011), probes of zones under an NTA, probes of names that must or
+must not validate. Its memory is kept between questions, apart from the workers' and small; a question can be asked afresh
+(with an empty memory), with NTAs left out, or of one given server of a zone only. Nothing is set up until the first
+question.
+
+Limitations: `server` takes the place of the zone's delegation; servers of zones below it are found as usual.
+"""
+
+import asyncio
+import os
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from resolver.daemon.worker import Plan
+from resolver.mesh import Mesh
+from resolver.resolution import Resolution
+from resolver.server.counters import Counters
+from resolver.server.driver import Driver
+from resolver.settings import Settings
+from trust.anchors import TrustPoints
+from trust.vocabulary import Address, Ask, Now, Question, Reply
+from wire.name import Name
+
+MEMORY: Final = 8 << 20
+"""Octets of its answer cache."""
+MAX_ASKED: Final = 64
+"""Questions at once; the others wait."""
+
+Crashed = Callable[[str, Exception], None]
+
+
+class ProberError(Exception):
+    """A bug of ours: the question was abandoned."""
+
+
+class Waiter:
+    """Puts the resolution where the event loop waits for it."""
+
+    def __init__(self, future: "asyncio.Future[Resolution]") -> None:
+        self._future = future
+
+    def finish(self, resolution: Resolution, now: Now) -> None:
+        """The answer."""
+        if not self._future.done():
+            self._future.set_result(resolution)
+
+    def abandon(self) -> None:
+        """There will be none."""
+        if not self._future.done():
+            self._future.set_exception(ProberError("the resolver failed; this is a bug, see the log"))
+
+
+class Prober:
+    """Resolves for the supervisor. Made and used within its event loop."""
+
+    def __init__(self, plan: Plan, points: TrustPoints, crashed: Crashed) -> None:
+        self.counters = Counters()
+        self._plan = plan
+        self._points = points
+        self._crashed = crashed
+        self._driver: Driver | None = None
+        self._turn = asyncio.Semaphore(MAX_ASKED)
+
+    async def resolve(
+        self,
+        question: Question,
+        *,
+        fresh: bool = False,
+        ignore_ntas: bool = False,
+        checking_disabled: bool = False,
+        server: tuple[Name, Address] | None = None,
+    ) -> Resolution:
+        """The answer to a question, as a client would get it.
+
+        Args:
+            fresh: with an empty memory, so that every link is looked at anew.
+            ignore_ntas: validate also where an NTA is in force; implies `fresh`.
+            server: a zone, and the only one of its servers that is to be asked; implies `fresh`.
+
+        Raises:
+            ProberError: a bug.
+        """
+        async with self._turn:
+            if not (fresh or ignore_ntas or server is not None):
+                return await self._submit(self._kept(), question, checking_disabled)
+            points = self._points.with_ntas(()) if ignore_ntas else self._points
+            settings = self._settings()
+            if server is not None:
+                zone, address = server
+                settings = replace(settings, stub={**settings.stub, zone: [address]})
+            driver = self._make_driver(points, settings)
+            try:
+                return await self._submit(driver, question, checking_disabled)
+            finally:
+                driver.close()
+
+    async def explain(
+        self,
+        question: Question,
+        *,
+        fresh: bool = False,
+        ignore_ntas: bool = False,
+        server: Address | None = None,
+        daemon: Address | None = None,
+        language: str = "en",
+    ) -> dict[str, Any]:
+        """The answer with its proof and what stands beside it: see `resolver.daemon.once.explain`."""
+        from resolver.daemon.once import explain
+
+        async with self._turn:
+            unchecked = self._make_driver(self._points, self._settings())
+            checked = unchecked
+            try:
+                if fresh or ignore_ntas or server is not None:
+                    points = self._points.with_ntas(()) if ignore_ntas else self._points
+                    checked = self._make_driver(points, self._settings())
+                else:
+                    checked = self._kept()
+                return await explain(checked, unchecked, question, only=server, daemon=daemon, language=language)
+            finally:
+                unchecked.close()
+                if checked is not self._driver:
+                    checked.close()
+
+    async def exchange(self, ask: Ask) -> Reply:
+        """One packet to one server, apart from every resolution."""
+        async with self._turn:
+            future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+            self._kept().ask(ask, lambda reply: None if future.done() else future.set_result(reply))
+            return await future
+
+    def set_trust(self, points: TrustPoints) -> None:
+        """Go by other anchors and NTAs from now on."""
+        self._points = points
+        if self._driver is not None:
+            self._driver.set_trust(points)
+
+    def configure(self, plan: Plan, points: TrustPoints) -> None:
+        """Go by another configuration from now on; questions in hand are answered by the old one."""
+        self._plan, self._points = plan, points
+        self._retire()
+
+    def close(self) -> None:
+        """Close its sockets."""
+        self._retire()
+
+    def _retire(self) -> None:
+        """Let the kept driver go as soon as nothing is in flight."""
+        driver, self._driver = self._driver, None
+        if driver is None:
+            return
+        if driver.inflight:
+            loop = asyncio.get_running_loop()
+            loop.call_later(_LINGER_S, driver.close)
+        else:
+            driver.close()
+
+    def _kept(self) -> Driver:
+        """The driver whose memory lasts."""
+        if self._driver is None:
+            self._driver = self._make_driver(self._points, self._settings())
+        return self._driver
+
+    def _settings(self) -> Settings:
+        return replace(self._plan.settings, cache_size=MEMORY)
+
+    def _make_driver(self, points: TrustPoints, settings: Settings) -> Driver:
+        plan = self._plan
+        mesh = Mesh(settings, points, plan.policy, random.Random(os.urandom(16)))
+        return Driver(
+            mesh,
+            asyncio.get_running_loop(),
+            self.counters,
+            payload=plan.config.upstream.edns_buffer,
+            crashed=self._crashed,
+            new_epoch=lambda: None,
+        )
+
+    async def _submit(self, driver: Driver, question: Question, checking_disabled: bool) -> Resolution:
+        future: asyncio.Future[Resolution] = asyncio.get_running_loop().create_future()
+        driver.submit(Waiter(future), question, checking_disabled=checking_disabled)
+        return await future
+
+
+_LINGER_S: Final = 12.0
+"""Seconds after which whatever was in flight has met its own deadline."""

@@ -1,0 +1,38 @@
+"""Counts of all workers, also of those that are gone: totals never go down.
+
+A worker tells its counts when asked, and once more when it ends in order. Of one that was killed the last told are kept,
+so what it counted since then is lost.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+Document: TypeAlias = dict[str, Any]
+
+_GROWING = ("counters", "limits")
+"""Parts of a worker's stats that only grow; `gauges` are of the living only."""
+
+
+class Totals:
+    """What dead workers had counted."""
+
+    def __init__(self) -> None:
+        self._dead: dict[str, dict[str, float]] = {part: {} for part in _GROWING}
+
+    def bury(self, stats: Mapping[str, Any]) -> None:
+        """Add the last word of a worker that is gone."""
+        for part in _GROWING:
+            _add(self._dead[part], stats.get(part, {}))
+
+    def with_living(self, living: Iterable[Mapping[str, Any]]) -> Document:
+        """Counts of all that are and were; gauges of those that are."""
+        out: Document = {part: dict(self._dead[part]) for part in _GROWING} | {"gauges": {}}
+        for stats in living:
+            for part in (*_GROWING, "gauges"):
+                _add(out[part], stats.get(part, {}))
+        return out
+
+
+def _add(into: dict[str, float], counts: Mapping[str, float]) -> None:
+    for name, count in counts.items():
+        into[name] = into.get(name, 0) + count
