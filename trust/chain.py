@@ -256,8 +256,8 @@ class Walker:
             trust.servers = () if evidence.server is None else (evidence.server,)
             self._bound(trust, ttl_s, valid_s, evidence.expires_mono)
             return self._kept(zone, trust)
-        reason, text = verified.failure(denial)
-        return Problem(reason, text, evidence.server, lasting=view.budget.hit is None)
+        reason, text, notes = verified.failure(denial)
+        return Problem(reason, text, evidence.server, notes=notes, lasting=view.budget.hit is None)
 
     def verify_denials(self, authority: list[RRset], giver: ZoneTrust) -> VerifiedDenials:
         """Which NSEC and NSEC3 RRsets of an authority section are the secure zone `giver`'s."""

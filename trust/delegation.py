@@ -162,7 +162,7 @@ def _check(
     if reason is not Reason.LIMIT and not any((sig.key_tag, sig.algorithm) in by for sig in sigs):
         # Signatures by other keys, whatever is wrong with them, are beside the point.
         reason = Reason.RRSIG_MISSING
-        text = f"no signature over {name_to_text(zone)}/DNSKEY by key {_numbers(tag for tag, _ in by)}, {role}"
+        text = f"no signature by key {_numbers(tag for tag, _ in by)}, {role}, over {name_to_text(zone)}/DNSKEY"
     return Problem(reason, text, server, dnskey=dnskey, signature=result, lasting=budget.hit is None)
 
 

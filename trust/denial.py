@@ -139,10 +139,10 @@ def _prove(
         return Denial(Proof.MISSING, limit_text(DENIAL_RECORDS), reason=Reason.LIMIT)
     # RFC 9276 §3.2: insecure, provided that there is nothing in the answer that we were willing to look at.
     if dear and not failures:
-        return Denial(Proof.ITERATIONS, f"NSEC3 with more than {policy.nsec3_max_iterations} iterations")
-    for failure in failures:
-        if failure.proof is Proof.WRONG:
-            return failure
+        text = f"NSEC3 of {{}} with {dear} iterations, over {policy.nsec3_max_iterations}"
+        return Denial(Proof.ITERATIONS, text, (zone,))
+    # What contradicts is worth more than what does not fit, and that more than a gap.
+    failures.sort(key=lambda denial: (denial.reason is not Reason.DENIAL_WRONG, denial.proof is not Proof.WRONG))
     return failures[0] if failures else Denial(Proof.MISSING, "no usable NSEC or NSEC3 of {}", (zone,))
 
 

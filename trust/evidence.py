@@ -120,14 +120,20 @@ class VerifiedDenials:
         """The results of the records a proof rests on; of all when it names none."""
         return [self.results[id(rrset)] for rrset in used if id(rrset) in self.results] or list(self.results.values())
 
-    def failure(self, denial: Denial) -> tuple[Reason, str]:
-        """Why there is no proof: what is wrong with the records' signatures tells more than what is then missing."""
+    def failure(self, denial: Denial) -> tuple[Reason, str, tuple[Note, ...]]:
+        """Why there is no proof: what is wrong with the records' signatures tells more than what is then missing.
+
+        Records without a signature are as good as none: then that the proof is missing goes along as a note.
+        """
         if denial.reason is Reason.LIMIT:
-            return denial.reason, denial.text
+            return denial.reason, denial.text, ()
         if self.over:
-            return Reason.LIMIT, limit_text(SIG_PER_SET)
+            return Reason.LIMIT, limit_text(SIG_PER_SET), ()
         worst = most_telling(self.failed)
-        return (denial.reason, denial.text) if worst is None else (worst.reason, worst.text)
+        if worst is None:
+            return denial.reason, denial.text, ()
+        notes = (Note(Reason.DENIAL_MISSING, denial.text),) if worst.reason is Reason.RRSIG_MISSING else ()
+        return worst.reason, worst.text, notes
 
 
 def not_signed(zone: Name, evidence: Evidence) -> Problem:

@@ -15,7 +15,7 @@ RFC 4034 §4 and §6.1, RFC 4035 §3.1.3 and §5.4, RFC 4592 §2.2 and §4, RFC 
 
 from collections.abc import Iterable
 
-from trust.proof import Denial, Proof, hides_subdomains, is_nxname, is_of_zone, type_fault
+from trust.proof import Denial, Proof, hides_subdomains, incomplete, is_nxname, is_of_zone, type_fault
 from trust.reason import Reason
 from wire import types as t
 from wire.name import (
@@ -244,6 +244,5 @@ def _covering(nsecs: list[Nsec], name: Name) -> Nsec | None:
 
 
 def _not_covered(nsecs: list[Nsec], name: Name, *of_use: Nsec) -> Denial:
-    """No proof for want of a record for `name`. Records that serve for nothing make it wrong instead of incomplete."""
-    proof = Proof.WRONG if len(nsecs) > len(of_use) else Proof.MISSING
-    return Denial(proof, "no NSEC covers {}", (name,))
+    """No proof for want of a record for `name`; `of_use`: what the rest of the proof rests on."""
+    return incomplete("no NSEC covers {}", (name,), idle=len(nsecs) > len(of_use))

@@ -31,7 +31,7 @@ from hashlib import sha1
 from typing import Final
 
 from trust.policy import Budget, Policy, limit_text
-from trust.proof import Denial, Proof, hides_subdomains, is_nxname, is_of_zone, type_fault
+from trust.proof import Denial, Proof, hides_subdomains, incomplete, is_nxname, is_of_zone, type_fault
 from trust.reason import Reason
 from wire import types as t
 from wire.limits import NSEC3_PER_PROOF, NSEC3_PER_RESOLUTION, Limit
@@ -188,13 +188,13 @@ class Chain:
         return None
 
 
-def chains(records: Iterable[RRset], zone: Name, policy: Policy, budget: Budget) -> tuple[list[Chain], bool]:
-    """The chains that the NSEC3 records belong to, in the order of first appearance (commonly one), and whether records
-    were left out for their iterations.
+def chains(records: Iterable[RRset], zone: Name, policy: Policy, budget: Budget) -> tuple[list[Chain], int]:
+    """The chains that the NSEC3 records belong to, in the order of first appearance (commonly one), and the most iterations
+    of those that were left out for theirs (0: none was).
     """
     meter = Meter(budget)
     found: dict[tuple[bytes, int], Chain] = {}
-    dear = False
+    dear = 0
     for rrset in records:
         if rrset.rtype != t.NSEC3:
             continue
@@ -204,7 +204,7 @@ def chains(records: Iterable[RRset], zone: Name, policy: Policy, budget: Budget)
         hashed, record = read
         # RFC 9276 §3.2: more iterations than we are willing to run make the answer insecure.
         if record.iterations > policy.nsec3_max_iterations:
-            dear = True
+            dear = max(dear, record.iterations)
             continue
         # RFC 5155 §8.2: the records of a proof share algorithm, iterations and salt.
         key = (record.salt, record.iterations)
@@ -252,7 +252,10 @@ def closest_encloser(qname: Name, chain: Chain) -> Encloser | Denial:
             above, above_name = match, candidate
             continue
         if above is None:
-            return Denial(Proof.WRONG, "no NSEC3 matches {}, the closest encloser of {}", (above_name, qname))
+            text = "no NSEC3 matches {}, the closest encloser of {}"
+            at_source = chain.covering(wildcard(above_name))
+            of_use = len({link.hash for link in (cover, at_source) if link is not None})
+            return incomplete(text, (above_name, qname), idle=len(chain.links) > of_use)
         # RFC 5155 §8.3, RFC 6840 §4.1: the closest encloser is neither a delegation nor the owner of a DNAME; what is
         # below it would not be this zone's to deny.
         if hides_subdomains(above.bitmap):
@@ -261,7 +264,7 @@ def closest_encloser(qname: Name, chain: Chain) -> Encloser | Denial:
         return Encloser(above_name, above, candidate, cover)
     if above is not None:
         return Denial(Proof.WRONG, "an NSEC3 shows that {} exists", (qname,))
-    return Denial(Proof.WRONG, "no NSEC3 covers {} or an ancestor of it", (qname,))
+    return incomplete("no NSEC3 covers {} or an ancestor of it", (qname,), idle=True)
 
 
 def name_error(qname: Name, chain: Chain) -> Denial:
@@ -368,7 +371,7 @@ def wildcard_answer(qname: Name, encloser: Name, chain: Chain) -> Denial:
         return Denial(Proof.WRONG, "an NSEC3 shows that {} exists; no wildcard above applies", (next_closer,))
     cover = chain.covering(next_closer)
     if cover is None:
-        return Denial(Proof.WRONG, "no NSEC3 covers {}", (next_closer,))
+        return incomplete("no NSEC3 covers {}", (next_closer,), idle=True)
     # RFC 5155 §9.2: an unsigned delegation may be there instead.
     proof = Proof.OPT_OUT if cover.opt_out else Proof.PROVEN
     return Denial(proof, "{} does not exist", (next_closer,), (cover.rrset,), encloser, name_error=True)
@@ -380,7 +383,6 @@ def over_limit(error: OverLimitError) -> Denial:
 
 
 def _incomplete(chain: Chain, name: Name, encloser: Encloser) -> Denial:
-    """No proof for want of a record for `name`. Records that serve for nothing make it wrong instead of incomplete."""
+    """No proof for want of a record for `name`, when there is a closest encloser."""
     of_use = len({encloser.match.hash, encloser.cover.hash})
-    proof = Proof.WRONG if len(chain.links) > of_use else Proof.MISSING
-    return Denial(proof, "no NSEC3 covers {}", (name,))
+    return incomplete("no NSEC3 covers {}", (name,), idle=len(chain.links) > of_use)

@@ -91,6 +91,17 @@ class Denial:
         return f"Denial({self.proof.value}, {self.text!r})"
 
 
+def incomplete(text: str, names: tuple[Name | int, ...], *, idle: bool) -> Denial:
+    """No proof for want of a record. `idle`: whether records came that serve for nothing, so that they do not fit.
+
+    DESIGN §4: 12 is for what is missing or incomplete, 6 for what contradicts. Records that deny something else do neither:
+    both codes are true of them.
+    """
+    if idle:
+        return Denial(Proof.WRONG, text, names, reason=Reason.DENIAL_UNFIT)
+    return Denial(Proof.MISSING, text, names)
+
+
 # --- type bit maps ---------------------------------------------------------------------------------------------------
 
 _COMPACT: Final = frozenset((t.RRSIG, t.NSEC, t.NXNAME))

@@ -8,7 +8,9 @@ from enum import Enum
 
 
 class Reason(Enum):
-    """Members are (label, EDE code or None). The label is a metric's value and never changes its meaning."""
+    """Members are (label, EDE code or None[, a less specific code that is true as well]). The label is a metric's value
+    and never changes its meaning.
+    """
 
     # Secure
     VALID = ("valid", None)
@@ -43,8 +45,10 @@ class Reason(Enum):
     """The parent's DS matches none of the zone's keys."""
     DNSKEY_MISSING = ("dnskey-missing", 9)
     """A DS exists, but the zone has no DNSKEY RRset."""
-    SIGNING_KEY_MISSING = ("signing-key-missing", 6)
-    """A signature names a key that the zone's validated DNSKEY RRset does not hold."""
+    SIGNING_KEY_MISSING = ("signing-key-missing", 9, 6)
+    """A signature names a key that the zone's validated DNSKEY RRset does not hold: a DNSKEY is missing (9), though not the
+    one that the DS points at, so no signature verifies (6).
+    """
     SIGNATURE_UNSUPPORTED = ("signature-unsupported", 6)
     """A set in a secure zone has signatures of unsupported algorithms only (RFC 4035 §5.2: the DS says otherwise)."""
     RRSIG_MISSING = ("rrsig-missing", 10)
@@ -55,6 +59,10 @@ class Reason(Enum):
     """The answer denies something without an NSEC or NSEC3 that proves it, or with an incomplete set of them."""
     DENIAL_WRONG = ("denial-wrong", 6)
     """NSEC or NSEC3 records are there and contradict the answer."""
+    DENIAL_UNFIT = ("denial-unfit", 12, 6)
+    """NSEC or NSEC3 records are there, but not those that the proof needs: nothing covers the name (12), and what came
+    instead serves for nothing, as when hashes or next names were altered (6).
+    """
     RRSIG_MALFORMED = ("rrsig-malformed", 6)
     """A signature breaks a rule of RFC 4035 §5.3.1: labels, signer's name, covered type."""
     ANCHOR_MISMATCH = ("anchor-mismatch", 9)
@@ -97,6 +105,7 @@ class Reason(Enum):
     NOT_SUPPORTED = ("not-supported", 21)
     INVALID_QUERY_TYPE = ("invalid-query-type", 30)
 
-    def __init__(self, label: str, ede: int | None) -> None:
+    def __init__(self, label: str, ede: int | None, ede_also: int | None = None) -> None:
         self.label = label
         self.ede = ede
+        self.ede_also = ede_also

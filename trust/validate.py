@@ -25,7 +25,7 @@ from trust.evidence import DENIAL_TYPES, VerifiedDenials, signers_of
 from trust.policy import limit_text
 from trust.reason import Reason
 from trust.signature import SignatureResult, parse_signatures, verify_rrset
-from trust.vocabulary import Kind, Now, Security, Step, Steps, Verdict
+from trust.vocabulary import Kind, Note, Now, Security, Step, Steps, Verdict
 from trust.zone import View, ZoneTrust, nta_text, untrusted
 from wire import types as t
 from wire.name import ROOT, Name, is_strict_subdomain, is_subdomain, parent, replace_suffix
@@ -212,7 +212,9 @@ class _Check:
         what = _describe(step.name, step.rtype)
         if records:
             unsigned = ", ".join(dict.fromkeys(type_to_text(r.rtype) for r in records))
-            return self._bogus(Reason.RRSIG_MISSING, f"no signature of the zone over the denial ({unsigned}) of {what}")
+            text = f"no signature of the zone over the denial ({unsigned}) of {what}"
+            note = Note(Reason.DENIAL_MISSING, f"no proof that there is no {what}")
+            return self._bogus(Reason.RRSIG_MISSING, text, (note,))
         return self._bogus(Reason.DENIAL_MISSING, f"no proof that there is no {what}")
 
     def _prove(self, records: Sequence[RRset], signer: Name, trust: ZoneTrust) -> Verdict:
@@ -253,8 +255,11 @@ class _Check:
             return trust.verdict
         if denial.proof is Proof.OPT_OUT or denial.proof is Proof.ITERATIONS:
             return Verdict(Security.INSECURE, denial.reason, trust.zone, denial.text)
-        reason, text = verified.failure(denial)
-        return self._bogus(reason, text)
+        reason, text, notes = verified.failure(denial)
+        what = _describe(self.step.name, self.step.rtype)
+        if text == denial.text and reason is not Reason.LIMIT:
+            text = f"{text} for {what}"
+        return self._bogus(reason, text, notes)
 
     # --- common -------------------------------------------------------------------------------------------------------
 
@@ -284,14 +289,14 @@ class _Check:
         cap = self.out.ttl_cap_s
         self.out.ttl_cap_s = result.ttl_cap_s if cap is None else min(cap, result.ttl_cap_s)
 
-    def _bogus(self, reason: Reason, text: str) -> Verdict:
+    def _bogus(self, reason: Reason, text: str, notes: tuple[Note, ...] = ()) -> Verdict:
         """Something is wrong with the step's own records."""
         hit = self.view.budget.hit
         if hit is not None and reason is not Reason.LIMIT:
-            reason, text = Reason.LIMIT, limit_text(hit)
+            reason, text, notes = Reason.LIMIT, limit_text(hit), ()
         if self.step.server is not None:
             text = f"{text} at {self.step.server.ip}"
-        return Verdict(Security.BOGUS, reason, self.step.name, text)
+        return Verdict(Security.BOGUS, reason, self.step.name, text, notes)
 
     def _under_nta(self, nta: Nta) -> Verdict:
         if nta.expires_wall is not None:

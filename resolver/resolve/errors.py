@@ -15,6 +15,7 @@ Error = tuple[int, str]
 OTHER = 0
 NO_REACHABLE_AUTHORITY = 22
 NETWORK_ERROR = 23
+INVALID_DATA = 24
 CACHED_ERROR = 13
 
 
@@ -22,11 +23,15 @@ def errors_of_verdict(verdict: Verdict, *, nta: bool) -> list[Error]:
     """What a verdict says to the client; nothing for SECURE. `nta`: whether EDE 33 is wanted."""
     out: list[Error] = []
     if verdict.reason.ede is not None and (nta or verdict.reason is not Reason.NTA):
-        out.append((verdict.reason.ede, verdict.text))
+        out += _codes(verdict.reason, verdict.text)
     for note in verdict.notes:
-        if note.reason.ede is not None:
-            out.append((note.reason.ede, note.text))
+        out += _codes(note.reason, note.text)
     return merge(out)
+
+
+def _codes(reason: Reason, text: str) -> list[Error]:
+    """A reason's codes, the more specific first; the text goes with it."""
+    return [(code, "" if place else text) for place, code in enumerate((reason.ede, reason.ede_also)) if code is not None]
 
 
 def errors_of_failure(reason: Reason, text: str, findings: list[Finding]) -> list[Error]:
@@ -42,6 +47,9 @@ def errors_of_failure(reason: Reason, text: str, findings: list[Finding]) -> lis
     network = [finding for finding in findings if finding.network]
     if network:
         out.append((NETWORK_ERROR, describe(network)))
+    malformed = [finding for finding in findings if finding.what.startswith("malformed")]
+    if malformed:
+        out.append((INVALID_DATA, describe(malformed)))
     return merge(out)
 
 
@@ -65,6 +73,11 @@ def _describe(finding: Finding) -> str:
     if finding.server is None:
         return f"name server {name_to_text(finding.ns_name or name)}: {finding.what}"
     return f"{finding.server.ip} {finding.what} for {about}"
+
+
+def remembered(errors: list[Error]) -> list[Error]:
+    """The same errors when SERVFAIL comes from a cache: 13 beside the original codes (RFC 8914 §4.14)."""
+    return merge([*errors, (CACHED_ERROR, "")])
 
 
 def merge(errors: Iterable[Error]) -> list[Error]:

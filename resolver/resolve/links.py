@@ -40,6 +40,7 @@ _OWN_FAULT: Final = frozenset(
         Reason.RRSIG_MALFORMED,
         Reason.DENIAL_MISSING,
         Reason.DENIAL_WRONG,
+        Reason.DENIAL_UNFIT,
         Reason.BOGUS,
     )
 )

@@ -11,7 +11,7 @@ from resolver.cache.failures import Failure
 from resolver.cache.memory import View
 from resolver.iteration.addresses import AddressFilter
 from resolver.resolution import Resolution
-from resolver.resolve.errors import CACHED_ERROR, Error, errors_of_failure, errors_of_verdict, merge
+from resolver.resolve.errors import Error, errors_of_failure, errors_of_verdict, merge, remembered
 from resolver.resolve.fetch import lookup
 from resolver.resolve.link import Link
 from resolver.resolve.links import find_links
@@ -144,7 +144,7 @@ class _Answer:
             self.security, self.reason = Security.BOGUS, verdict.reason
             self.errors = merge(errors_of_verdict(verdict, nta=view.memory.settings.nta_extended_error))
             if link.from_cache:
-                self.errors.append((CACHED_ERROR, ""))
+                self.errors = remembered(self.errors)
             return
         if verdict.security is not Security.SECURE and self.security is Security.SECURE:
             self.security, self.reason = verdict.security, verdict.reason
@@ -192,8 +192,7 @@ class _Answer:
 
     def failed_before(self, failure: Failure) -> Resolution:
         """RFC 9520: the failure is remembered; its own errors stand, and 13 says that they are not fresh."""
-        errors = [*failure.errors, (CACHED_ERROR, "")]
-        return self._servfail(failure.reason, errors, failure.until, failure.findings)
+        return self._servfail(failure.reason, remembered(failure.errors), failure.until, failure.findings)
 
     def _servfail(self, reason: Reason, errors: list[Error], expires: float, findings: list[Finding]) -> Resolution:
         return Resolution(

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from resolver.resolution import Resolution
+from resolver.resolve.errors import remembered
 from resolver.server.screen import Refusal
 from trust.vocabulary import Security, Transport
 from wire import types as t
@@ -52,8 +53,19 @@ class Identity:
     idle_timeout_s: float | None = None
 
 
-def respond(query: Message, resolution: Resolution, mono: float, transport: Transport, identity: Identity) -> bytes:
-    """The response to `query`, TTLs as of monotonic time `mono`."""
+def respond(
+    query: Message,
+    resolution: Resolution,
+    mono: float,
+    transport: Transport,
+    identity: Identity,
+    *,
+    from_cache: bool = False,
+) -> bytes:
+    """The response to `query`, TTLs as of monotonic time `mono`.
+
+    `from_cache`: it is for those who ask the same later: a SERVFAIL then says so (EDE 13).
+    """
     checking_disabled = query.flags & t.CD
     edns = query.edns
     dnssec_ok = edns is not None and edns.dnssec_ok
@@ -79,7 +91,8 @@ def respond(query: Message, resolution: Resolution, mono: float, transport: Tran
                 answer = [pair for pair in answer if pair[0].rtype == qtype or pair[0].rtype not in DNSSEC_TYPES]
             authority = [pair for pair in authority if pair[0].rtype not in DNSSEC_TYPES]
     signatures = dnssec_ok or query.qtype == t.RRSIG
-    return _compose(query, flags, rcode, answer, authority, resolution.errors, transport, identity, signatures)
+    errors = remembered(resolution.errors) if from_cache and rcode == t.SERVFAIL else resolution.errors
+    return _compose(query, flags, rcode, answer, authority, errors, transport, identity, signatures)
 
 
 def refuse(query: Message, refusal: Refusal, transport: Transport, identity: Identity) -> bytes:

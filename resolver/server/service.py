@@ -159,7 +159,10 @@ class Pending:
                 expires = min(expires, until)
             for _, until in resolution.authority:
                 expires = min(expires, until)
-            service.packets.put(self._key, response, mono, expires)
+            kept = response
+            if rcode == t.SERVFAIL and query.edns is not None:
+                kept = respond(query, resolution, mono, self._transport, service.identity, from_cache=True)
+            service.packets.put(self._key, kept, mono, expires)
         self._settle(response)
         if resolution.security is Security.BOGUS:
             service.observer.failed(resolution)

@@ -83,7 +83,7 @@ def test_b1_which_record_does_what(rfc: Published) -> None:
 def test_b1_each_nsec3_is_needed(rfc: Published, gone: str, left: tuple[str, ...]) -> None:
     out = rfc.judge("a.c.x.w.example A", Kind.NXDOMAIN, authority=("example SOA", *left))
     assert out.verdict.security is Security.BOGUS, gone
-    assert out.verdict.reason in (Reason.DENIAL_MISSING, Reason.DENIAL_WRONG)
+    assert out.verdict.reason in (Reason.DENIAL_MISSING, Reason.DENIAL_UNFIT)
 
 
 # --- B.2 No Data Error -----------------------------------------------------------------------------------------------

@@ -206,7 +206,7 @@ def test_name_error_needs_the_wildcards_cover() -> None:
     assert denial.text == "no NSEC covers *.example"
     # A record that serves for nothing: not merely incomplete.
     denial = name_error("zz.example", [ZONE[4], ZONE[1]])
-    assert (denial.proof, denial.reason) == (Proof.WRONG, Reason.DENIAL_WRONG)
+    assert (denial.proof, denial.reason) == (Proof.WRONG, Reason.DENIAL_UNFIT)
 
 
 def test_name_error_and_a_wildcard_that_is_an_empty_non_terminal() -> None:

@@ -276,7 +276,7 @@ def test_an_incomplete_proof_is_missing_one_that_does_not_fit_is_wrong() -> None
     assert name_error("a.b.z.example", left).reason is Reason.DENIAL_MISSING
     # A record that serves for nothing stands in for the missing one, as when next hashes were altered.
     idle = next(r for r in ALL if r not in used)
-    assert name_error("a.b.z.example", [*left, idle]).reason is Reason.DENIAL_WRONG
+    assert name_error("a.b.z.example", [*left, idle]).reason is Reason.DENIAL_UNFIT
     assert name_error("a.b.z.example", []).reason is Reason.DENIAL_MISSING
 
 
