@@ -57,6 +57,13 @@ NSEC3_PER_RESOLUTION: Final = Limit("nsec3-hashes-per-resolution", 150, "CVE-202
 DENIAL_RECORDS: Final = Limit(
     "denial-records-per-proof", 32, "CVE-2026-11605: NSEC and NSEC3 RRsets looked at for one proof"
 )
+TRUST_KEYS: Final = Limit(
+    "keys-per-trust-point",
+    16,
+    "RFC 5011 §2.4.3 (five at least): keys followed at once, so that a zone cannot flood the state",
+)
+REMOVED_KEYS: Final = 64
+"""Revoked and removed keys of one trust point that are remembered, besides configured ones (RFC 5011 §4.2)."""
 CUT_WALK: Final = Limit("cut-walk", 16, "DS questions asked to find an unseen zone cut below a signed zone (RFC 4035 §5.2)")
 
 # --- caches and clients ------------------------------------------------------------------------------------------
