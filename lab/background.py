@@ -30,22 +30,14 @@ def start(settings: Settings) -> Report:
     directory.root.mkdir(parents=True, exist_ok=True)
     with directory.log.open("wb") as log:
         process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "lab"),
-                *("--directory", str(directory.root)),
-                *("--port", str(settings.port)),
-                *("--backend", settings.backend),
-                *("--resolver-listen", settings.resolver_listen),
-                *("--metrics-listen", settings.metrics_listen),
-                *("--prefix", settings.prefix),
-            ],
+            command_line(settings),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
     try:
-        report = _wait_until_ready(process, directory)
+        report = wait_until_ready(process, directory)
         root = report["servers"][0]["address"]
         if asyncio.run(wait_for_answer(root, settings.port, ".", "SOA", ANSWER_TIMEOUT_S)) is None:
             raise LabError(f"the root server {root} does not answer on port {settings.port}; log: {directory.log}")
@@ -58,7 +50,25 @@ def start(settings: Settings) -> Report:
     return report
 
 
-def _wait_until_ready(process: "subprocess.Popen[bytes]", directory: LabDirectory) -> Report:
+def command_line(settings: Settings) -> list[str]:
+    """The process of such a lab."""
+    line = [
+        *(sys.executable, "-m", "lab"),
+        *("--directory", str(settings.directory.absolute())),
+        *("--port", str(settings.port)),
+        *("--backend", settings.backend),
+        *("--resolver-listen", settings.resolver_listen),
+        *("--metrics-listen", settings.metrics_listen),
+        *("--prefix", settings.prefix),
+        *("--clock-offset", str(settings.clock_offset_s)),
+    ]
+    if settings.ttl is not None:
+        line += ["--ttl", str(settings.ttl)]
+    return line if settings.faults else [*line, "--no-faults"]
+
+
+def wait_until_ready(process: "subprocess.Popen[bytes]", directory: LabDirectory) -> Report:
+    """The status of a lab as soon as it can be asked. Raises LabError with the end of its log when it ends instead."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -23,7 +23,7 @@ PROBE_TIMEOUT_S = 0.5
 PROBE_PAUSE_S = 0.05
 
 
-def command(path: Path, do: str, **arguments: str) -> dict[str, Any]:
+def command(path: Path, do: str, **arguments: object) -> dict[str, Any]:
     """Have a running lab do something; returns its reply. Raises LabError with its reason, OSError if it is not there."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(CONTROL_TIMEOUT_S)

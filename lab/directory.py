@@ -39,6 +39,12 @@ class Settings:
     resolver_listen: str = "127.0.0.1:5300"
     metrics_listen: str = "127.0.0.1:9153"
     prefix: str = DEFAULT_PREFIX
+    ttl: int | None = None
+    """Largest TTL anywhere, seconds; None: as a real Internet would have them."""
+    faults: bool = True
+    """Whether there is a zone for each fault of the catalogue."""
+    clock_offset_s: int = 0
+    """How far the clock by which zones are signed is ahead of this machine's."""
 
 
 class LabDirectory:

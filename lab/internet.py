@@ -20,8 +20,10 @@ from dns.name import Name
 from dns.rdtypes.ANY.SOA import SOA
 from dns.rrset import RRset
 
+from lab.errors import LabError as LabError
 from lab.faults import CATALOGUE, Fault
-from lab.keys import KSK_FLAGS, ZSK_FLAGS, KeyStore, Validity
+from lab.keys import KSK_FLAGS, ZSK_FLAGS, Key, KeyStore, Validity
+from lab.lifecycle import KeyRing, Role
 from lab.records import Delegation, Zone, address_rrset, parse, rrset_from_text
 from lab.signer import Nsec3, Plan, sign
 from lab.steps import Behaviour
@@ -44,10 +46,6 @@ www  A    192.0.2.{number}
 """
 
 
-class LabError(Exception):
-    """Something that was asked of the lab cannot be done; the text says why, for the operator."""
-
-
 @dataclass(frozen=True)
 class Server:
     """One authoritative server: an address, the host name that stands for it, and the zones it serves."""
@@ -55,6 +53,14 @@ class Server:
     address: str
     host: Name
     zones: tuple[Name, ...]
+
+
+@dataclass(frozen=True)
+class Former:
+    """Where a zone was before it moved, and what is still served there: caches lead clients there for a TTL."""
+
+    hosts: tuple[Name, ...]
+    zone: Zone
 
 
 @dataclass
@@ -71,6 +77,9 @@ class Internet:
     faults: dict[Name, Fault] = field(default_factory=dict)
     delegations: dict[Name, Delegation] = field(default_factory=dict)
     plans: dict[Name, Plan] = field(default_factory=dict)
+    rings: dict[Name, KeyRing] = field(default_factory=dict)
+    """Of zones whose keys somebody has touched."""
+    moved: dict[Name, Former] = field(default_factory=dict)
 
     def behaviour(self, zone: Name) -> Behaviour:
         """How the servers of a zone treat it."""
@@ -78,14 +87,21 @@ class Internet:
         return fault.behaviour if fault else Behaviour.NORMAL
 
     def servers(self) -> list[Server]:
-        """All servers, by address. A server of zones that are all 'not served' still listens."""
-        by_host: dict[Name, list[Name]] = {}
+        """All servers, by address. A server that has no zone (any more) still listens."""
+        by_host: dict[Name, list[Name]] = {host: [] for host in self.addresses}
         for origin, spec in self.specs.items():
             for host in spec.hosts:
-                zones = by_host.setdefault(dns.name.from_text(host), [])
                 if self.behaviour(origin) is not Behaviour.NOT_SERVED:
-                    zones.append(origin)
+                    by_host[dns.name.from_text(host)].append(origin)
+        for origin, former in self.moved.items():
+            for name in former.hosts:
+                by_host[name].append(origin)
         return [Server(self.addresses[host], host, tuple(sorted(zones))) for host, zones in by_host.items()]
+
+    def served(self, host: Name, origin: Name) -> Zone:
+        """The zone as this server has it."""
+        former = self.moved.get(origin)
+        return former.zone if former and host in former.hosts else self.zones[origin]
 
     def parent_of(self, origin: Name) -> Name | None:
         """The zone that delegates a zone; None for the root."""
@@ -146,7 +162,64 @@ class Internet:
             self.faults[origin] = fault
         else:
             self.faults.pop(origin, None)
+        return self.rebuild(origin, now)
+
+    def ring(self, origin: Name) -> KeyRing:
+        """The keys of a zone and their states; a change of them takes effect with `rebuild`."""
+        if origin not in self.specs:
+            raise LabError(f"{origin} is not a zone of the lab")
+        if origin not in self.rings:
+            if not self.specs[origin].signed:
+                raise LabError(f"{origin} is not signed")
+            self.rings[origin] = self._new_ring(origin, self.specs[origin])
+        return self.rings[origin]
+
+    def _new_ring(self, origin: Name, spec: Spec) -> KeyRing:
+        owner, parent = spec.key_owner or spec.origin, self.parent_of(origin)
+        flags = {Role.KSK: KSK_FLAGS, Role.ZSK: ZSK_FLAGS}
+
+        def make(role: Role) -> tuple[str, Key]:
+            generation = self.keys.fresh_generation(owner, spec.algorithm, flags[role])
+            return f"{role.value}-{generation}", self.keys.key(owner, spec.algorithm, flags[role], generation)
+
+        ds_ttl = self.specs[parent].ttl if parent is not None else 0
+        ring = KeyRing(origin, parent is not None, spec.ttl, ds_ttl, spec.ttl, make)
+        for role in Role:
+            ring.add_first(role, self.keys.key(owner, spec.algorithm, flags[role]), linked=spec.linked)
+        return ring
+
+    def move(self, origin: Name, hosts: Iterable[str], now: int, *, signed: bool) -> list[Name]:
+        """Delegate a zone to other servers, whose operator signs it (with the same keys) or does not.
+
+        The old servers go on with the zone as it is now until `leave`. Returns the zones that changed.
+        """
+        if self.parent_of(origin) is None or origin not in self.specs:
+            raise LabError(f"{origin} is not a zone of the lab that can move")
+        names = tuple(dns.name.from_text(host) for host in hosts)
+        unknown = [name.to_text() for name in names if name not in self.addresses]
+        if unknown:
+            raise LabError(f"{', '.join(unknown)} is no server of the lab; `akashi lab status` lists them")
+        spec = self.specs[origin]
+        old = tuple(dns.name.from_text(host) for host in spec.hosts)
+        if set(old) & set(names):
+            raise LabError(f"{origin} is there already")
+        if spec.signed:
+            ring = self.ring(origin)  # From now on it is the ring that says which DS the parent has.
+            if not signed:
+                ring.abandon(now)
+        self.moved[origin] = Former(old, self.zones[origin])
+        self.specs[origin] = replace(spec, hosts=tuple(name.to_text() for name in names), signed=signed)
+        return self.rebuild(origin, now)
+
+    def leave(self, origin: Name) -> None:
+        """The operator that a zone has left no longer serves it."""
+        if self.moved.pop(origin, None) is None:
+            raise LabError(f"{origin} has not moved")
+
+    def rebuild(self, origin: Name, now: int) -> list[Name]:
+        """Build and sign a zone and its parent again; returns both."""
         self.now = now
+        parent = self.parent_of(origin)
         changed = [origin] if parent is None else [origin, parent]
         for name in changed:
             self._build(name)
@@ -170,7 +243,7 @@ class Internet:
 
     def _plan(self, origin: Name, spec: Spec) -> Plan:
         owner = spec.key_owner or spec.origin
-        return Plan(
+        plan = Plan(
             origin,
             self._content(origin, spec),
             ksk=self.keys.key(owner, spec.algorithm, KSK_FLAGS),
@@ -181,6 +254,10 @@ class Internet:
             signed=spec.signed,
             zsk_signs_keys=spec.zsk_signs_keys,
         )
+        ring = self.rings.get(origin)
+        if ring:
+            ring.direct(plan)
+        return plan
 
     def _content(self, origin: Name, spec: Spec) -> list[RRset]:
         """The zone's own records, the addresses of its hosts, its delegations and the glue they need."""
@@ -218,7 +295,8 @@ class Internet:
             for host in hosts
             if parent is not None and host.is_subdomain(parent) and self.zone_of(host) != parent
         }
-        return Delegation(origin, hosts, glue, plan.ds() if spec.signed and spec.linked else [])
+        linked = spec.linked and spec.signed if origin not in self.rings else True
+        return Delegation(origin, hosts, glue, plan.ds() if linked else [])
 
 
 def build(
@@ -229,13 +307,14 @@ def build(
     hosts: Mapping[str, tuple[int, int]] = HOSTS,
     faults: Iterable[Fault] | None = None,
     keys: KeyStore | None = None,
+    ttl: int | None = None,
 ) -> Internet:
     """Build and sign the mini-Internet.
 
     `now`: seconds since 1970, the signatures hold from an hour before to 14 days after. `prefix`: the first two octets of
     all server addresses. `specs` and `hosts`: the zones and where their servers are. `faults`: the faults that get a zone
     of their own below faults.jp (None: the whole catalogue, if the zone faults.jp is there). `keys`: where keys come
-    from (None: made afresh).
+    from (None: made afresh). `ttl`: no TTL is above this.
     """
     chosen = {dns.name.from_text(spec.origin): spec for spec in specs}
     addresses = {dns.name.from_text(host): f"{prefix}.{x}.{y}" for host, (x, y) in hosts.items()}
@@ -251,6 +330,8 @@ def build(
         chosen[origin] = spec
         addresses[dns.name.from_text(spec.hosts[0])] = f"{prefix}.{octets[0]}.{octets[1]}"
         own_faults[origin] = fault
+    if ttl is not None:
+        chosen = {origin: replace(spec, ttl=min(spec.ttl, ttl)) for origin, spec in chosen.items()}
     internet = Internet(prefix, keys or KeyStore(), chosen, addresses, int(now), faults=own_faults)
     internet.resign(int(now))
     return internet

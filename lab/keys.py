@@ -36,6 +36,7 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519Pri
 
 ZONE_FLAG = 0x0100
 SEP_FLAG = 0x0001
+REVOKE_FLAG = 0x0080
 KSK_FLAGS = ZONE_FLAG | SEP_FLAG
 ZSK_FLAGS = ZONE_FLAG
 
@@ -131,9 +132,12 @@ class KeyStore:
     directory: Path | None = None
     _pairs: dict[str, PrivateKey] = field(default_factory=dict)
 
-    def key(self, owner: str, algorithm: int, flags: int) -> Key:
-        """The key of `owner` (a zone, or the name of a pool that zones share) for an algorithm and a role."""
-        role = "ksk" if flags & SEP_FLAG else "zsk"
+    def key(self, owner: str, algorithm: int, flags: int, generation: int = 1) -> Key:
+        """The key of `owner` (a zone, or the name of a pool that zones share) for an algorithm and a role.
+
+        `generation`: 1 is the key that the zone starts with; see `fresh_generation`.
+        """
+        role = ("ksk" if flags & SEP_FLAG else "zsk") + ("" if generation == 1 else f"-{generation}")
         material = _MATERIAL.get(algorithm)
         if material is None:
             return Key(_meaningless(algorithm, flags, f"{owner} {role}".encode()), None)
@@ -141,6 +145,17 @@ class KeyStore:
         # Made under a number that the library likes, then published under the one asked for.
         dnskey = dns.dnssec.make_dnskey(private.public_key(), algorithm, flags=flags)
         return Key(dnskey, private)
+
+    def fresh_generation(self, owner: str, algorithm: int, flags: int) -> int:
+        """The first generation that there is no key of yet, so that a key that was removed does not come back as new."""
+        role, material = "ksk" if flags & SEP_FLAG else "zsk", _MATERIAL.get(algorithm)
+        generation = 2
+        while self._known(f"{_file_stem(owner)}.{role}-{generation}.{material}"):
+            generation += 1
+        return generation
+
+    def _known(self, identity: str) -> bool:
+        return identity in self._pairs or (self.directory is not None and (self.directory / f"{identity}.pem").exists())
 
     def _pair(self, identity: str, material: str) -> PrivateKey:
         if identity in self._pairs:

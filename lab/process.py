@@ -17,17 +17,17 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-import dns.exception
 import dns.name
 from dns.name import Name
 
-from lab import child, control
+from lab import child, control, operations
 from lab.child import Child
 from lab.daemons import Backend, make_backend
 from lab.directory import LabDirectory, Settings
 from lab.faults import CATALOGUE
 from lab.internet import LIFETIME_S, Internet, LabError, build
 from lab.keys import KeyStore
+from lab.operations import zone_name
 from lab.server import AuthorityServer
 
 RESIGN_CHECK_S = 60.0
@@ -78,7 +78,13 @@ class Lab:
         settings = self.settings
         if resolver:
             _require_free(settings.resolver_listen)
-        self.internet = build(time.time(), prefix=settings.prefix, keys=KeyStore(self.directory.keys))
+        self.internet = build(
+            self._now(),
+            prefix=settings.prefix,
+            faults=None if settings.faults else [],
+            keys=KeyStore(self.directory.keys),
+            ttl=settings.ttl,
+        )
         self.directory.write(self.internet, settings)
         self.backend = make_backend(settings.backend, self.internet, self.directory, settings.port)
         elsewhere = self.backend.addresses() if self.backend else set()
@@ -93,6 +99,10 @@ class Lab:
         if resolver:
             self.resolver = await child.start("the resolver", resolver)
             stack.push_async_callback(self.resolver.stop)
+
+    def _now(self) -> int:
+        """The time by which zones are signed."""
+        return int(time.time()) + self.settings.clock_offset_s
 
     def _watched(self) -> list[asyncio.Task[str | None]]:
         """Tasks whose end is the end of the lab; the result says what went wrong."""
@@ -124,33 +134,41 @@ class Lab:
         """Sign again before signatures expire, also after the clock was changed or the machine slept."""
         while True:
             await asyncio.sleep(RESIGN_CHECK_S)
-            if self.internet.needs_signing(time.time()):
+            if self.internet.needs_signing(self._now()):
                 await self._resign()
 
     # -- changes -------------------------------------------------------------------------------------------------------
 
     async def _resign(self) -> None:
         async with self._changes:
-            await asyncio.to_thread(self.internet.resign, int(time.time()))
+            await asyncio.to_thread(self.internet.resign, self._now())
             await self._publish(list(self.internet.zones))
             log("signed all zones again")
 
     async def _change(self, zone: str, fault: str | None) -> list[Name]:
         """Break or heal a zone and serve the result."""
-        try:
-            origin = dns.name.from_text(zone)
-        except dns.exception.DNSException as error:
-            raise LabError(f"{zone!r} is not a domain name: {error}") from error
+        origin = zone_name(zone)
         if fault is not None and fault not in CATALOGUE:
             raise LabError(f"no fault is called {fault!r}; `akashi lab cases` lists them")
         async with self._changes:
             chosen = CATALOGUE[fault] if fault is not None else None
             if chosen and self.backend:
                 self.backend.check(origin, chosen)
-            changed = self.internet.apply(origin, chosen, int(time.time()))
+            changed = self.internet.apply(origin, chosen, self._now())
             await self._publish(changed)
         log(f"{zone} has the fault {fault}" if fault else f"{zone} is healed")
         return changed
+
+    async def _operate(self, do: str, request: dict[str, Any]) -> Report:
+        """Something that a registrant, a registry or an operator does to a zone (lab/operations.py)."""
+        async with self._changes:
+            if self.backend and do in operations.NEED_EMBEDDED:
+                raise LabError(f"{self.settings.backend} does not do that; use --backend embedded")
+            changed, report = operations.run(self.internet, do, request, time.time(), self._now())
+            if changed:
+                await self._publish(changed)
+                log(f"{do}: {', '.join(f'{name} {value}' for name, value in request.items() if name != 'do')}")
+        return report
 
     async def _publish(self, changed: list[Name]) -> None:
         for origin in changed:
@@ -177,6 +195,8 @@ class Lab:
             case "resign":
                 await self._resign()
                 return {"signed": self.internet.signed_at}
+            case str(do) if do in operations.ALL:
+                return await self._operate(do, request)
             case unknown:
                 raise LabError(f"unknown command {unknown!r}")
 
@@ -195,6 +215,7 @@ class Lab:
             "config": str(self.directory.config),
             "signed": self.internet.signed_at,
             "expires": self.internet.signed_at + LIFETIME_S,
+            "ttl": self.settings.ttl,
             "zones": len(self.internet.zones),
             "fault_zones": len(own),
             "broken": {o.to_text(): f.name for o, f in self.internet.faults.items() if o not in own},

@@ -58,14 +58,15 @@ class AuthorityServer:
 
     def load(self, internet: Internet, addresses: Iterable[str] | None = None) -> None:
         """Answer from these zones from now on. Addresses are fixed when the sockets are opened."""
-        authorities = {origin: Authority(zone) for origin, zone in internet.zones.items()}
+        zones = [*internet.zones.values(), *(former.zone for former in internet.moved.values())]
+        authorities = {id(zone): Authority(zone) for zone in zones}
         behaviours: dict[Name, Behaviour] = {origin: internet.behaviour(origin) for origin in internet.zones}
         wanted = None if addresses is None else set(addresses)
         self._responders = {
             server.address: Responder(
                 server.host.to_text(),
                 server.address,
-                {origin: authorities[origin] for origin in server.zones},
+                {origin: authorities[id(internet.served(server.host, origin))] for origin in server.zones},
                 behaviours,
             )
             for server in internet.servers()

@@ -7,7 +7,7 @@ authoritative RRset. A fault either changes the plan, before, or the signed zone
 
 The signatures come from dnspython's `dns.dnssec`. The chains are ours, because dnspython builds no NSEC3.
 
-Limitations: one KSK and one ZSK of one algorithm; no incremental signing, a change signs the whole zone again.
+Limitations: keys of one algorithm; no incremental signing, a change signs the whole zone again.
 
 RFC 4034 §4, RFC 4035 §2, RFC 5155 §7.1, RFC 9077, RFC 9276.
 """
@@ -59,7 +59,11 @@ Denial = Nsec | Nsec3
 
 @dataclass
 class Plan:
-    """How a zone will be signed. `published` and `key_signers` follow the keys unless they are set."""
+    """How a zone will be signed.
+
+    `published`, `key_signers`, `zone_signers` and `ds_keys` follow the two keys unless they are set, as during a roll-over;
+    `key_ttl` and `key_validity`, of the DNSKEY RRset and its signatures, follow the zone.
+    """
 
     origin: Name
     rrsets: list[RRset]
@@ -72,6 +76,10 @@ class Plan:
     zsk_signs_keys: bool = False
     published: list[DNSKEY] | None = None
     key_signers: list[Key] | None = None
+    zone_signers: list[Key] | None = None
+    ds_keys: list[Key] | None = None
+    key_ttl: int | None = None
+    key_validity: Validity | None = None
 
     def dnskeys(self) -> list[DNSKEY]:
         """The DNSKEY RRset to publish; may be empty."""
@@ -80,14 +88,21 @@ class Plan:
     def signers_of(self, rdtype: RdataType) -> list[Key]:
         """The keys that sign RRsets of a type."""
         if rdtype != RdataType.DNSKEY:
-            return [self.zsk]
+            return [self.zsk] if self.zone_signers is None else self.zone_signers
         if self.key_signers is not None:
             return self.key_signers
         return [self.ksk, self.zsk] if self.zsk_signs_keys else [self.ksk]
 
+    def validity_of(self, rdtype: RdataType) -> Validity:
+        """The times of signatures over RRsets of a type."""
+        if rdtype == RdataType.DNSKEY and self.key_validity is not None:
+            return self.key_validity
+        return self.validity
+
     def ds(self) -> list[DS]:
         """The DS RRset that belongs to the KSK."""
-        return [dns.dnssec.make_ds(self.origin, self.ksk.dnskey, DS_DIGEST, policy=dns.dnssec.allow_all_policy)]
+        keys = [self.ksk] if self.ds_keys is None else self.ds_keys
+        return [dns.dnssec.make_ds(self.origin, k.dnskey, DS_DIGEST, policy=dns.dnssec.allow_all_policy) for k in keys]
 
 
 def sign(plan: Plan) -> Zone:
@@ -99,7 +114,7 @@ def sign(plan: Plan) -> Zone:
         return zone
     keys = plan.dnskeys()
     if keys:
-        zone.put(rrset_of(plan.origin, zone.soa.ttl, keys))
+        zone.put(rrset_of(plan.origin, zone.soa.ttl if plan.key_ttl is None else plan.key_ttl, keys))
     if isinstance(plan.denial, Nsec3):
         # RFC 5155 §7.1: the NSEC3PARAM is there before the chain, because the apex's bitmap names it.
         zone.put(rrset_of(plan.origin, 0, [_nsec3param(plan.denial)]))
@@ -116,7 +131,7 @@ def sign(plan: Plan) -> Zone:
 def sign_rrset(zone: Zone, plan: Plan, rrset: RRset, validity: Validity | None = None) -> None:
     """Make (or replace) the signatures over one RRset of the zone."""
     signers = plan.signers_of(rrset.rdtype)
-    rrsigs = [key.sign(rrset, plan.origin, validity or plan.validity) for key in signers]
+    rrsigs = [key.sign(rrset, plan.origin, validity or plan.validity_of(rrset.rdtype)) for key in signers]
     zone.signatures.pop((rrset.name, rrset.rdtype), None)
     if rrsigs:
         zone.signatures[rrset.name, rrset.rdtype] = rrset_of(rrset.name, rrset.ttl, rrsigs)

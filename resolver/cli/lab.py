@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from resolver.cli.common import console, json_option
+from resolver.cli.lazy import LazyCommand, LazyGroup
 from resolver.cli.status import DaemonUnreachable, Status
 
 if TYPE_CHECKING:
@@ -26,21 +28,35 @@ Decorated = TypeVar("Decorated", bound=Callable[..., object])
 RESOLVER_READY_TIMEOUT_S = 30.0
 FIRST_NAME = "www.example.jp"
 # A few questions that show what the lab is for; the faults are looked up in the catalogue.
+MORE = {
+    name: LazyCommand(f"resolver.cli.{module}:{attribute}", summary)
+    for name, module, attribute, summary in (
+        ("keys", "lab_keys", "keys", "The keys of a zone, and which state of its life each is in."),
+        ("key", "lab_keys", "key", "Generate, publish, activate, revoke or remove a key of a zone."),
+        ("ds", "lab_keys", "ds", "Have the parent publish the DS of these keys."),
+        ("policy", "lab_keys", "policy", "Change TTL or validity of a zone's DNSKEY RRset."),
+        ("move", "lab_keys", "move", "Delegate a zone to other servers."),
+        ("leave", "lab_keys", "leave", "The servers that a zone has left stop serving it."),
+        ("drill", "lab_drill", "drill", "Play a story step by step: roll-overs, expired signatures, NTA."),
+    )
+}
 SHOWN_FAULTS = ("rrsig-exp-all", "ds-bad-tag", "nsec3-missing", "no-dnskey-256", "allow-query-none")
 
 
-def _directory_option(command: Decorated) -> Decorated:
+def directory_option(command: Decorated) -> Decorated:
     return click.option(
         "--dir",
         "directory",
         type=click.Path(path_type=Path, file_okay=False),
         default=Path(".lab"),
+        envvar="AKASHI_LAB",
         show_default=True,
+        show_envvar=True,
         help="Where the lab keeps its files.",
     )(command)
 
 
-@click.group()
+@click.group(cls=LazyGroup, lazy=MORE)
 def lab() -> None:
     """A mini-Internet in a box: signed zones, one fault per zone, authoritative servers on 127.x.y.z."""
 
@@ -49,7 +65,7 @@ def lab() -> None:
 
 
 @lab.command()
-@_directory_option
+@directory_option
 @click.option("--port", type=click.IntRange(1, 65535), default=5310, show_default=True, help="Port of all servers.")
 @click.option("--backend", metavar="NAME", default="embedded", show_default=True, help="embedded, nsd, knot, bind, pdns.")
 @click.option("--serve", is_flag=True, help="Stay in the foreground with a resolver; Ctrl-C stops all.")
@@ -60,6 +76,8 @@ def lab() -> None:
     "--metrics-listen", metavar="IP:PORT", default="127.0.0.1:9153", show_default=True, help='Its metrics; "" = off.'
 )
 @click.option("--prefix", metavar="127.N", default="127.53", show_default=True, help="First half of all addresses.")
+@click.option("--ttl", type=click.IntRange(1, 86400), help="Largest TTL anywhere, in seconds, for watching roll-overs.")
+@click.option("--faults/--no-faults", default=True, show_default=True, help="Have a zone for each fault.")
 @click.pass_context
 def up(
     ctx: click.Context,
@@ -70,6 +88,8 @@ def up(
     resolver_listen: str,
     metrics_listen: str,
     prefix: str,
+    ttl: int | None,
+    faults: bool,
 ) -> None:
     """Build, sign and serve the mini-Internet.
 
@@ -77,6 +97,7 @@ def up(
     into the directory. Exit status 1 when it cannot start, or when something it runs ends by itself.
     """
     settings = _settings(directory, port, backend, resolver_listen, metrics_listen, prefix)
+    settings = replace(settings, ttl=ttl, faults=faults)
     ctx.exit(_up_in_foreground(settings) if serve else _up_in_background(settings))
 
 
@@ -112,7 +133,7 @@ def _up_in_background(settings: Settings) -> int:
     _print_running(report)
     out.print(f"\nStart a resolver on it:  akashi serve -c {report['config']}")
     out.print("Then ask it:")
-    _print_expectations(settings.resolver_listen)
+    _print_expectations(settings)
     out.print(f"\nAsk a server directly:   {_dig(_address_of(report, 'ns1.example.jp.'), report['port'], '+norec')}")
     out.print("All faults: akashi lab cases.  Stop: akashi lab down.")
     return Status.GOOD
@@ -133,7 +154,7 @@ def _up_in_foreground(settings: Settings) -> int:
         if answer is None:
             return f"the resolver does not answer on {settings.resolver_listen}"
         console().print(f"\nThe resolver answers on {settings.resolver_listen}. Ask it, from another terminal:")
-        _print_expectations(settings.resolver_listen)
+        _print_expectations(settings)
         console().print("\nAll faults: akashi lab cases.  Ctrl-C stops everything.")
         return None
 
@@ -165,23 +186,24 @@ def _print_running(report: Report) -> None:
         out.print(report["backend_note"])
 
 
-def _print_expectations(listen: str) -> None:
+def _print_expectations(settings: Settings) -> None:
     from lab.faults import CATALOGUE
 
-    host, port = _endpoint(listen)
+    host, port = _endpoint(settings.resolver_listen)
+    shown = [CATALOGUE[name] for name in SHOWN_FAULTS] if settings.faults else []
     out = console()
     for name, expect, because in (
         (FIRST_NAME, "NOERROR, AD", "signed, chain of trust from the root"),
         ("www.example.com", "NOERROR, AD", "the same through a zone with NSEC3 opt-out"),
         ("www.unsigned.jp", "NOERROR, no AD", "its parent proves that it is not signed"),
-        *((f.question.rstrip("."), _expectation(f.expect), f.wrong) for f in map(CATALOGUE.__getitem__, SHOWN_FAULTS)),
+        *((fault.question.rstrip("."), _expectation(fault.expect), fault.wrong) for fault in shown),
     ):
         # Not a table: these lines are there to be copied, at any width of the terminal.
         out.print(f"  {_dig(host, port, '+dnssec', name)}")
         out.print(f"      {expect}  ({because})", style="dim")
 
 
-def _print_table(table: Table) -> None:
+def print_table(table: Table) -> None:
     """Print a table; in a pipe nothing is wrapped or shortened."""
     out = console()
     if not out.is_terminal:
@@ -203,7 +225,7 @@ def _fail(text: str) -> int:
 
 
 @lab.command()
-@_directory_option
+@directory_option
 def down(directory: Path) -> None:
     """Stop the lab of a directory. Its keys and files stay, so that the trust anchor is the same next time."""
     from lab.background import stop
@@ -219,7 +241,7 @@ def down(directory: Path) -> None:
 
 
 @lab.command()
-@_directory_option
+@directory_option
 @json_option
 @click.option("--all", "everything", is_flag=True, help="List the servers of the fault zones too.")
 def status(directory: Path, as_json: bool, everything: bool) -> None:
@@ -229,7 +251,7 @@ def status(directory: Path, as_json: bool, everything: bool) -> None:
     if as_json and _lab_directory(directory).running() is None:
         click.echo(json.dumps({"running": False}))
         raise SystemExit(Status.UNREACHABLE)
-    report = _command(directory, "status")
+    report = command(directory, "status")
     if as_json:
         click.echo(json.dumps({"running": True, **report}, indent=2))
     else:
@@ -237,21 +259,21 @@ def status(directory: Path, as_json: bool, everything: bool) -> None:
 
 
 @lab.command("break")
-@_directory_option
+@directory_option
 @click.argument("zone")
 @click.argument("fault")
 def break_(directory: Path, zone: str, fault: str) -> None:
     """Give a zone of the running lab a fault of the catalogue (`akashi lab cases`)."""
-    changed = _command(directory, "break", zone=zone, fault=fault)["changed"]
+    changed = command(directory, "break", zone=zone, fault=fault)["changed"]
     console().print(f"{zone} now has the fault {fault}; signed again: {', '.join(changed)}.")
 
 
 @lab.command()
-@_directory_option
+@directory_option
 @click.argument("zone")
 def heal(directory: Path, zone: str) -> None:
     """Take the fault away from a zone of the running lab."""
-    changed = _command(directory, "heal", zone=zone)["changed"]
+    changed = command(directory, "heal", zone=zone)["changed"]
     console().print(f"{zone} is healed; signed again: {', '.join(changed)}.")
 
 
@@ -265,16 +287,16 @@ def _not_running(directory: Path) -> NoReturn:
     raise DaemonUnreachable(f"no lab is running in {directory}; start one: akashi lab up --dir {directory}")
 
 
-def _command(directory: Path, do: str, **arguments: str) -> Report:
+def command(directory: Path, do: str, **arguments: object) -> Report:
     """Have the running lab do something; exits with 3 when there is none, with 1 when it refuses."""
-    from lab.client import command
-    from lab.internet import LabError
+    from lab import client
+    from lab.errors import LabError
 
     files = _lab_directory(directory)
     if files.running() is None:
         _not_running(directory)
     try:
-        return command(files.control_socket, do, **arguments)
+        return client.command(files.control_socket, do, **arguments)
     except LabError as error:
         raise SystemExit(_fail(str(error))) from None
     except OSError as error:
@@ -302,7 +324,7 @@ def _print_status(report: Mapping[str, Any], everything: bool) -> None:
             hidden += 1
             continue
         table.add_row(server["address"], server["host"], server["served_by"], " ".join(server["zones"]) or "–")
-    _print_table(table)
+    print_table(table)
     if hidden:
         out.print(f"… and {hidden} servers of fault zones (--all lists them).")
 
@@ -328,7 +350,7 @@ def cases(as_json: bool) -> None:
         table.add_column(heading, overflow="fold")
     for fault in CATALOGUE.values():
         table.add_row(fault.name, fault.question.rstrip("."), _expectation(fault.expect), fault.wrong)
-    _print_table(table)
+    print_table(table)
 
 
 def _case(fault: Any) -> dict[str, object]:

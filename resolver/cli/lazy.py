@@ -1,4 +1,4 @@
-"""A click group whose commands are imported when they are called."""
+"""A click group whose commands are imported when they are called; it may have ordinary ones besides."""
 
 from __future__ import annotations
 
@@ -42,12 +42,18 @@ class LazyGroup(click.Group):
         self.lazy = dict(lazy)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name, command in self.lazy.items() if command.exists()]
+        return [*super().list_commands(ctx), *(name for name, command in self.lazy.items() if command.exists())]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         command = self.lazy.get(cmd_name)
-        return command.load() if command is not None and command.exists() else None
+        if command is None:
+            return super().get_command(ctx, cmd_name)
+        return command.load() if command.exists() else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, self.lazy[name].summary) for name in self.list_commands(ctx)])
+            formatter.write_dl([(name, self._summary(name)) for name in self.list_commands(ctx)])
+
+    def _summary(self, name: str) -> str:
+        lazy = self.lazy.get(name)
+        return lazy.summary if lazy is not None else self.commands[name].get_short_help_str(limit=120)
