@@ -88,6 +88,7 @@ def _walk(
         if reading.shape is Shape.REFERRAL:
             below = reading.cut
             assert below is not None
+            below.expires_mono = min(below.expires_mono, view.now.mono + view.memory.settings.max_ttl)
             view.memory.delegations.put(below)
             if qtype == t.DS and below.zone == qname:
                 # A parent that does not know DS refers instead of denying it: its proof, if any, is in the referral.
@@ -155,4 +156,5 @@ def _learn_root(reading: Reading, view: View) -> None:
         if not addresses:
             addresses.extend(settings.root.get(name, []))
     if any(servers.values()):
-        view.memory.delegations.put(Cut(ROOT, None, servers, view.now.mono + max(rrset.ttl, 60)))
+        ttl = min(max(rrset.ttl, 60), settings.max_ttl)
+        view.memory.delegations.put(Cut(ROOT, None, servers, view.now.mono + ttl))

@@ -75,6 +75,9 @@ def read_response(message: Message, qname: Name, qtype: int, cut: Cut, server: A
         delegation = _delegation(authority, qname, zone)
         if delegation is not None:
             return Reading(Shape.REFERRAL, cut=_referral(message, delegation, authority, cut, mono, port))
+    if rcode == t.YXDOMAIN:
+        # RFC 6672 §2.2 has it for a DNAME that leads too far, and there is none.
+        return Reading(Shape.UNHELPFUL, text="YXDOMAIN without DNAME")
     if not authoritative and not recursive and rcode == t.NOERROR and not message.authority:
         # Neither data nor SOA nor a referral: some servers deny a type so.
         step = Step(qname, qtype, Kind.NODATA, [], [], zone, server)
@@ -85,7 +88,8 @@ def read_response(message: Message, qname: Name, qtype: int, cut: Cut, server: A
         # RFC 4035 §3.1.4.1: a DS is the parent's to answer; this is the child speaking.
         return Reading(Shape.UNHELPFUL, text="answers DS for the child side")
     kind = Kind.NXDOMAIN if rcode == t.NXDOMAIN else Kind.NODATA
-    return Reading(Shape.STEPS, [Step(qname, qtype, kind, [], _proofs(authority), zone, server)])
+    step = Step(qname, qtype, kind, [], _proofs(authority), zone, server)
+    return Reading(Shape.STEPS, [step], text="answers another question" if message.answer and soa is None else "")
 
 
 def _chain(message: Message, qname: Name, qtype: int, zone: Name, authority: list[RRset], server: Address) -> list[Step]:
