@@ -1,9 +1,10 @@
-"""`akashi explain`: the chain of trust of a name as a tree, with the exact failing link."""
+"""`akashi explain`: the chain of trust of a name as a tree, with the exact failing link; also as JSON, drawing and page."""
 
 from __future__ import annotations
 
 import json
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,12 @@ from resolver.cli.status import Status
 if TYPE_CHECKING:
     from rich.tree import Tree
 
+    from trust.vocabulary import Question
+
 _GOOD = ("secure", "insecure")
+_WIDE = 400
+_MARK = {"secure": "✔", "insecure": "○", "bogus": "✘"}
+_STYLE = {"secure": "green", "insecure": "yellow", "bogus": "red"}
 
 
 @click.command()
@@ -23,7 +29,12 @@ _GOOD = ("secure", "insecure")
 @click.argument("rtype", metavar="[TYPE]", default="A")
 @config_options
 @json_option
-@click.option("--cd", "checking_disabled", is_flag=True, help="Ask as a client that sets CD: nothing is validated.")
+@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the drawing.")
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a self-contained evidence page."
+)
+@click.option("--server", metavar="IP", help="Ask only this authoritative server for the final question.")
+@click.option("--fresh", is_flag=True, help="Leave the running resolver alone: show the fresh look only.")
 @click.pass_context
 def explain(
     ctx: click.Context,
@@ -32,29 +43,68 @@ def explain(
     file: Path | None,
     overrides: tuple[str, ...],
     as_json: bool,
-    checking_disabled: bool,
+    svg: Path | None,
+    html: Path | None,
+    server: str | None,
+    fresh: bool,
 ) -> None:
     """Resolve NAME with an empty cache and show every link from the trust anchor to the answer.
 
+    Beside it: the same question with CD set, every authoritative server's own answer, and what the running resolver says.
+
     Exit status 0 when the answer is secure or rightly insecure, 1 when it is bogus or there is none.
     """
-    from trust.vocabulary import Question
-    from wire.text import name_from_text, type_from_text
+    question = _question(name, rtype)
+    address = _address(server)
+    config = load_or_exit(file, overrides)
+    from resolver.daemon.errors import StartError
+    from resolver.daemon.once import explain_once
 
     try:
-        question = Question(name_from_text(name), type_from_text(rtype))
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    config = load_or_exit(file, overrides)
-    from resolver.daemon.once import resolve_once
+        document = explain_once(config, question, server=address, fresh=fresh)
+    except StartError as error:
+        raise click.ClickException(str(error)) from None
+    if svg is not None:
+        from resolver.explain.svg import draw
 
-    document = resolve_once(config, question, checking_disabled=checking_disabled)
+        _write(svg, draw(document))
+    if html is not None:
+        from resolver.explain.html import page
+
+        _write(html, page(document))
     if as_json:
         click.echo(json.dumps(document, indent=2))
     else:
         _show(document)
-    good = document["answer"]["security"] in _GOOD or (checking_disabled and document["answer"]["rcode"] != "SERVFAIL")
-    ctx.exit(Status.GOOD if good else Status.FINDING)
+    ctx.exit(Status.GOOD if document["answer"]["security"] in _GOOD else Status.FINDING)
+
+
+def _question(name: str, rtype: str) -> Question:
+    from trust.vocabulary import Question
+    from wire.text import name_from_text, type_from_text
+
+    try:
+        return Question(name_from_text(name), type_from_text(rtype))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _address(server: str | None) -> str | None:
+    """The server's address in its canonical form."""
+    try:
+        return str(ip_address(server)) if server is not None else None
+    except ValueError:
+        raise click.UsageError(f"--server: {server!r} is not an IP address") from None
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from None
+
+
+# --- for people --------------------------------------------------------------------------------------------------------
 
 
 def _show(document: dict[str, Any]) -> None:
@@ -63,14 +113,27 @@ def _show(document: dict[str, Any]) -> None:
     out = console()
     question, answer = document["question"], document["answer"]
     # A tree is folded to the terminal's width; in a pipe every line stays whole.
-    width = None if sys.stdout.isatty() else 400
-    Console(markup=False, emoji=False, highlight=False, width=width).print(_tree(document))
+    width = None if sys.stdout.isatty() else _WIDE
+    tree_console = Console(markup=False, emoji=False, highlight=False, width=width)
+    tree_console.print(_tree(document))
+    for survey in document["authorities"]:
+        tree_console.print(_servers(survey))
     out.print(f"{question['name']} {question['type']}: {answer['rcode']}, {answer['security']}")
     out.print(answer["sentence"])
+    for error in answer["errors"]:
+        out.print(f"EDE {error['code']} ({error['name']}){': ' if error['text'] else ''}{error['text']}")
+    if document["validity"] is not None:
+        first = document["validity"]
+        out.print(f"First signature to expire: {first['covers']}, {first['expiration']} ({first['left']})")
+    if document["unchecked"] is not None:
+        out.print(f"With CD set: {document['unchecked']['rcode']}. {document['procedure'][0]['means']}")
+    out.print(document["daemon"]["sentence"])
     if answer["who"]:
         out.print(f"Who can mend it: {answer['who']}.")
-    for error in answer["errors"]:
-        out.print(f"EDE {error['code']}: {error['text']}" if error["text"] else f"EDE {error['code']}")
+    for contact in document["contacts"]:
+        if contact["mail"] and answer["who"]:
+            out.print(f"Contact ({contact['role']}): {contact['mail']} (SOA of {contact['zone']})")
+    out.print(f"Next step: {answer['next']}")
 
 
 def _tree(document: dict[str, Any]) -> Tree:
@@ -81,8 +144,7 @@ def _tree(document: dict[str, Any]) -> Tree:
     at = top
     branches: dict[str, Tree] = {}
     for zone in document["chain"]:
-        label = Text(f"{zone['zone']}  ")
-        label.append(zone["security"], style=_style(zone["security"]))
+        label = _label(zone["zone"], zone["security"])
         if zone["reason"] not in ("valid", ""):
             label.append(f"  {zone['text'] or zone['reason']}")
         at = branches.get(zone["parent"], top).add(label)
@@ -90,8 +152,7 @@ def _tree(document: dict[str, Any]) -> Tree:
         _add_evidence(at, zone)
     for step in document["steps"]:
         branch = _branch_of(step, branches, at)
-        label = Text(f"{step['name']} {step['type']}  {step['kind']}  ")
-        label.append(step["security"], style=_style(step["security"]))
+        label = _label(f"{step['name']} {step['type']}  {step['kind']}", step["security"])
         if step["text"]:
             label.append(f"  {step['text']}")
         node = branch.add(label)
@@ -99,12 +160,20 @@ def _tree(document: dict[str, Any]) -> Tree:
             node.add(Text(record))
         for signature in step["signatures"]:
             node.add(Text(f"RRSIG over {signature['covers']}: {_signature(signature)}", style="dim"))
-        if step["denial"] is not None:
-            node.add(Text(f"denial {step['denial']['proof']}: {step['denial']['text']}"))
+        _add_denial(node, "denial", step["denial"])
     for finding in document["servers"]:
         where = finding["server"] or finding["name_server"]
         top.add(Text(f"{where}: {finding['what']} ({finding['question']})"))
     return top
+
+
+def _label(what: str, security: str) -> Any:
+    """A line with its state in a sign, a word and a colour."""
+    from rich.text import Text
+
+    label = Text(f"{what}  ")
+    label.append(f"{_MARK.get(security, '?')} {security}", style=_STYLE.get(security, "magenta"))
+    return label
 
 
 def _branch_of(step: dict[str, Any], branches: dict[str, Tree], fallback: Tree) -> Tree:
@@ -124,38 +193,67 @@ def _add_evidence(node: Tree, zone: dict[str, Any]) -> None:
     from rich.text import Text
 
     if zone["trust_point"]:
-        node.add(Text("trust anchor configured here"))
+        anchors = node.add(Text("trust anchor configured here"))
+        for anchor in zone["anchors"]:
+            anchors.add(Text(f"key {anchor['tag']}, {anchor['algorithm_name']}: {anchor['text']}"))
     if zone["ds"] is not None:
         for ds in zone["ds"]["records"]:
-            node.add(
-                Text(f"DS at {zone['parent']}: key {ds['tag']}, algorithm {ds['algorithm']}, digest {ds['digest_type']}")
-            )
+            what = f"key {ds['tag']}, {ds['algorithm_name']}, {ds['digest_name']}"
+            node.add(Text(f"DS at {zone['parent']}: {what}: {ds['text']}"))
         if zone["ds"]["signature"] is not None:
             node.add(Text(f"RRSIG over DS: {_signature(zone['ds']['signature'])}", style="dim"))
-    if zone["no_ds"] is not None:
-        node.add(Text(f"no DS ({zone['no_ds']['proof']}): {zone['no_ds']['text']}"))
+    _add_denial(node, "no DS", zone["no_ds"])
     if zone["dnskey"] is not None:
         for key in zone["dnskey"]["keys"]:
-            role = "KSK" if key["sep"] else "ZSK"
             marks = [word for flag, word in (("revoked", "revoked"), ("used", "signs the DNSKEY set")) if key[flag]]
             if not key["zone_key"]:
                 marks.append("no zone-key bit")
             detail = f" ({', '.join(marks)})" if marks else ""
-            node.add(Text(f"DNSKEY {key['tag']}: {role}, flags {key['flags']}, algorithm {key['algorithm']}{detail}"))
+            what = f"{key['role']}, flags {key['flags']}, {key['algorithm_name']}"
+            node.add(Text(f"DNSKEY {key['tag']}: {what}{detail}"))
         if zone["dnskey"]["signature"] is not None:
             node.add(Text(f"RRSIG over DNSKEY: {_signature(zone['dnskey']['signature'])}", style="dim"))
     if zone["servers"]:
         node.add(Text(f"told by {', '.join(zone['servers'])}", style="dim"))
 
 
+def _add_denial(node: Tree, what: str, denial: dict[str, Any] | None) -> None:
+    from rich.text import Text
+
+    if denial is None:
+        return
+    branch = node.add(Text(f"{what} ({denial['proof']}): {denial['text']}"))
+    for sentence in denial["words"]:
+        branch.add(Text(sentence))
+
+
 def _signature(signature: dict[str, Any]) -> str:
     if "tag" not in signature:
         return str(signature.get("text") or "none")
-    left = signature["seconds_left"]
-    validity = f"{left // 86400} d {left % 86400 // 3600} h left" if left >= 0 else f"expired {-left // 86400} d ago"
-    held = "" if signature.get("holds", True) else f"; {signature['text']}"
-    return f"key {signature['tag']} of {signature['signer']}, until {signature['expiration']} ({validity}){held}"
+    held = f"; {signature['text']}" if signature.get("holds") is False else ""
+    who = f"key {signature['tag']} of {signature['signer']}"
+    return f"{who}, {signature['inception']} to {signature['expiration']} ({signature['left']}){held}"
 
 
-def _style(security: str) -> str:
-    return {"secure": "green", "insecure": "yellow", "bogus": "red"}.get(security, "magenta")
+def _servers(survey: dict[str, Any]) -> Tree:
+    from rich.text import Text
+    from rich.tree import Tree
+
+    question = f"{survey['question']['name']} {survey['question']['type']}"
+    top = Tree(Text(f"servers of {survey['zone']}, asked for {question}: {survey['sentence']}", style="bold"))
+    for row in survey["servers"]:
+        if row["what"]:
+            label = Text(f"{row['address']}  {row['name'] or ''}  ")
+            label.append(f"? {row['what']}", style="magenta")
+        else:
+            label = _label(f"{row['address']}  {row['name'] or ''}  {row['rcode']} {row['kind']}", row["security"])
+        facts = [f"NSID {row['nsid'] or 'none'}"]
+        facts += [f"{row['latency_ms']} ms over {row['transport'].upper()}"] if row["latency_ms"] is not None else []
+        facts += [f"serial {row['serial']}"] if row["serial"] is not None else []
+        facts += [f"keys {', '.join(map(str, row['keys']))}"] if row["keys"] is not None else []
+        facts += [f"data {row['digest']}"] if row["digest"] is not None else []
+        label.append(f"  {'; '.join(facts)}")
+        node = top.add(label)
+        if row["text"] and row["security"] != "secure":
+            node.add(Text(row["text"]))
+    return top

@@ -1,51 +1,74 @@
-"""A Resolution → a document that shows its proof: question, verdict, the chain link by link, the steps of the answer.
+"""Evidence → a document that shows its proof: question, verdict, fault, the chain link by link, every server's own answer.
 
-The document is plain data (dict, list, str, int, float, bool, None) and the schema of `akashi explain --json`:
-
-    question      {name, type}
-    answer        {rcode, security, reason, sentence, errors: [{code, text}], who}
-    chain         root first, one object a zone: {zone, security, reason, text, trust_point, parent,
-                  ds: {records: [{tag, algorithm, digest_type, digest}], signature} | null,
-                  no_ds: {proof, text, records} | null,
-                  dnskey: {keys: [{tag, algorithm, flags, sep, revoked, used}], signature} | null, servers: [ip]}
-    steps         the links of the answer: {name, type, kind, records, target, zone, server, security, reason, text,
-                  signatures, denial}
-    servers       when servers failed: {server, name_server, question, what}
-
-A signature is {tag, algorithm, signer, labels, inception, expiration, seconds_left}, times in RFC 3339.
+The document is plain data (dict, list, str, int, float, bool, None): what `akashi explain --json` prints, and what the
+tree, the drawing and the page are made of. Its schema is `schema.json` beside this file, told in docs/EXPLAIN.md.
 """
 
-from typing import Any, TypeAlias
+from collections.abc import Iterator
 
-from resolver.explain.sentences import sentence_of, who_can_mend
+from resolver.explain.diagnosis import Fault, Link, Party, answers, find_fault, next_step, sentence_of, who_can_mend
+from resolver.explain.evidence import Evidence
+from resolver.explain.links import Document, Teller
+from resolver.explain.servers import daemon_fails, daemon_of, errors_of, survey_of, unchecked_of
+from resolver.explain.terms import mail_address
+from resolver.explain.texts import Words
 from resolver.resolution import Resolution
+from trust.reason import Reason
 from trust.signature import SignatureResult, time_text
 from trust.validate import Validated
-from trust.vocabulary import Finding, Step
+from trust.vocabulary import Finding, Security, Step
 from trust.zone import ZoneTrust
 from wire import types as t
-from wire.rdata import Rrsig, key_tag
+from wire.rdata import Rrsig
 from wire.rrset import RRset
 from wire.text import name_to_text, rcode_to_text, rrset_to_text, type_to_text
 
-Document: TypeAlias = dict[str, Any]
+__all__ = ["SCHEMA", "Document", "chain_of", "document", "report"]
+
+SCHEMA = "akashi-explain/1"
+"""Changes when a field goes away or changes its meaning; new fields may come without."""
 
 
-def report(resolution: Resolution, wall: float) -> Document:
-    """The document; `wall` is the time, seconds since 1970, against which validity left is told."""
+def report(resolution: Resolution, wall: float, language: str = "en") -> Document:
+    """The document of a resolution alone, with nothing beside it; `wall`: seconds since 1970."""
+    return document(Evidence(resolution, wall), language)
+
+
+def document(evidence: Evidence, language: str = "en") -> Document:
+    """The whole document. Times of validity are told against `evidence.wall`."""
+    words = Words(language)
+    resolution = evidence.resolution
+    tell = Teller(evidence.wall, evidence.policy, words)
+    fault = find_fault(resolution)
     name, rtype = resolution.question
+    chain = [tell.zone(zone) for zone in chain_of(resolution)]
+    steps = [_step(tell, step, validated) for step, validated in resolution.steps]
+    contacts = _contacts(evidence, fault)
+    mail = next((contact["mail"] for contact in contacts if contact["mail"]), "")
     return {
+        "schema": SCHEMA,
+        "made": {"at": time_text(int(evidence.wall)), "by": evidence.by, "language": words.language},
         "question": {"name": name_to_text(name), "type": type_to_text(rtype)},
+        "asked": {"server": evidence.server.ip if evidence.server is not None else None},
         "answer": {
             "rcode": rcode_to_text(resolution.rcode),
             "security": resolution.security.value,
             "reason": resolution.reason.label,
-            "sentence": sentence_of(resolution),
-            "who": who_can_mend(resolution),
-            "errors": [{"code": code, "text": text} for code, text in resolution.errors],
+            "sentence": sentence_of(resolution, fault, words),
+            "who": who_can_mend(resolution, fault, words),
+            "next": next_step(resolution, fault, mail, daemon_fails(evidence), words),
+            "errors": errors_of(resolution.errors),
+            "records": [line for rrset, _ in resolution.answer for line in rrset_to_text(rrset, signatures=False)],
         },
-        "chain": [_zone(zone, wall) for zone in chain_of(resolution)],
-        "steps": [_step(step, validated, wall) for step, validated in resolution.steps],
+        "fault": _fault(fault),
+        "contacts": contacts,
+        "validity": _first_to_expire(chain, steps),
+        "procedure": _procedure(evidence, fault, words),
+        "chain": chain,
+        "steps": steps,
+        "authorities": [survey_of(survey, evidence.server, words) for survey in evidence.surveys],
+        "unchecked": unchecked_of(evidence.unchecked, words),
+        "daemon": daemon_of(evidence, words),
         "servers": [_finding(finding) for finding in resolution.findings],
     }
 
@@ -64,88 +87,13 @@ def chain_of(resolution: Resolution) -> list[ZoneTrust]:
     return list(zones.values())
 
 
-def _zone(zone: ZoneTrust, wall: float) -> Document:
-    used = zone.dnskey_signature.key.tag if zone.dnskey_signature and zone.dnskey_signature.key else None
-    return {
-        "zone": name_to_text(zone.zone),
-        "security": zone.security.value,
-        "reason": zone.reason.label,
-        "text": zone.text,
-        "trust_point": zone.point is not None,
-        "parent": name_to_text(zone.parent.zone) if zone.parent is not None else None,
-        "ds": _ds(zone, wall),
-        "no_ds": _denial(zone.denial) if zone.ds is None else None,
-        "dnskey": _dnskey(zone, used, wall),
-        "servers": [server.ip for server in zone.servers],
-    }
+# --- the answer's steps --------------------------------------------------------------------------------------------
 
 
-def _ds(zone: ZoneTrust, wall: float) -> Document | None:
-    if zone.ds is None:
-        return None
-    records = [
-        {
-            "tag": int.from_bytes(rdata[:2], "big"),
-            "algorithm": rdata[2],
-            "digest_type": rdata[3],
-            "digest": rdata[4:].hex(),
-        }
-        for rdata in zone.ds.rdatas
-    ]
-    return {"records": records, "signature": _result(zone.ds_signature, wall)}
-
-
-def _dnskey(zone: ZoneTrust, used: int | None, wall: float) -> Document | None:
-    if zone.dnskey is None:
-        return None
-    keys = [_key(rdata, used) for rdata in zone.dnskey.rdatas]
-    return {"keys": keys, "signature": _result(zone.dnskey_signature, wall)}
-
-
-def _key(rdata: bytes, used: int | None) -> Document:
-    flags = rdata[0] << 8 | rdata[1]
-    tag = key_tag(rdata)
-    return {
-        "tag": tag,
-        "algorithm": rdata[3],
-        "flags": flags,
-        "zone_key": bool(flags & 0x100),
-        "sep": bool(flags & 1),
-        "revoked": bool(flags & 0x80),
-        "used": tag == used,
-    }
-
-
-def _result(result: SignatureResult | None, wall: float) -> Document | None:
-    if result is None:
-        return None
-    out: Document = {"holds": result.ok, "text": result.text}
-    if result.rrsig is not None:
-        out |= _signature(result.rrsig, wall)
-    return out
-
-
-def _signature(sig: Rrsig, wall: float) -> Document:
-    return {
-        "tag": sig.key_tag,
-        "algorithm": sig.algorithm,
-        "signer": name_to_text(sig.signer),
-        "labels": sig.labels,
-        "inception": time_text(_era(sig.inception, wall)),
-        "expiration": time_text(_era(sig.expiration, wall)),
-        "seconds_left": int(_era(sig.expiration, wall) - wall),
-    }
-
-
-def _era(serial: int, wall: float) -> float:
-    """The instant nearest to `wall` that a 32-bit time may mean (RFC 4034 §3.1.5)."""
-    now = int(wall)
-    return now + ((serial - now + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
-
-
-def _step(step: Step, validated: Validated | None, wall: float) -> Document:
+def _step(tell: Teller, step: Step, validated: Validated | None) -> Document:
     verdict = validated.verdict if validated is not None else None
     sets: list[RRset] = [*step.rrsets, *(r for r in step.authority if not step.rrsets or r.rtype != t.SOA)]
+    results = {id(rrset): result for rrset, result in validated.signatures} if validated is not None else {}
     return {
         "name": name_to_text(step.name),
         "type": type_to_text(step.rtype),
@@ -157,23 +105,132 @@ def _step(step: Step, validated: Validated | None, wall: float) -> Document:
         "security": verdict.security.value if verdict is not None else "unchecked",
         "reason": verdict.reason.label if verdict is not None else "",
         "text": verdict.text if verdict is not None else "",
-        "signatures": [
-            {"covers": f"{name_to_text(rrset.name)}/{type_to_text(rrset.rtype)}"} | _signature(Rrsig(rdata), wall)
-            for rrset in sets
-            for rdata in rrset.sigs
-        ],
-        "denial": _denial(validated.denial) if validated is not None else None,
+        "signatures": [one for rrset in sets for one in _signatures(tell, rrset, results.get(id(rrset)))],
+        "denial": tell.denial(validated.denial, step.name, step.rtype) if validated is not None else None,
     }
 
 
-def _denial(denial: Any) -> Document | None:
-    if denial is None:
+def _signatures(tell: Teller, rrset: RRset, result: SignatureResult | None) -> Iterator[Document]:
+    """Every signature of a set; `used`: the one that decided; `holds`: what came of it, null when it was not needed."""
+    covers = f"{name_to_text(rrset.name)}/{type_to_text(rrset.rtype)}"
+    for rdata in rrset.sigs:
+        sig = Rrsig(rdata)
+        decided = result is not None and result.rrsig is not None and _same(result.rrsig, sig)
+        yield {
+            "covers": covers,
+            **tell.signature(sig),
+            "used": decided,
+            "holds": result.ok if decided and result is not None else None,
+            "text": result.text if decided and result is not None else "",
+        }
+
+
+def _same(left: Rrsig, right: Rrsig) -> bool:
+    return left.head == right.head and left.signature == right.signature
+
+
+def _first_to_expire(chain: list[Document], steps: list[Document]) -> Document | None:
+    """The signature of the whole proof that runs out first: only those that hold count."""
+    found: list[Document] = []
+    for zone in chain:
+        for part, label in (("ds", "DS"), ("dnskey", "DNSKEY")):
+            signature = zone[part]["signature"] if zone[part] is not None else None
+            if signature is not None and signature["holds"]:
+                found.append({"covers": f"{zone['zone']}/{label}"} | signature)
+    found += [signature for step in steps for signature in step["signatures"] if signature["holds"]]
+    if not found:
+        return None
+    first = min(found, key=lambda signature: int(signature["seconds_left"]))
+    return {key: first[key] for key in ("covers", "expiration", "seconds_left", "left")}
+
+
+# --- who and what next ---------------------------------------------------------------------------------------------
+
+
+def _fault(fault: Fault | None) -> Document | None:
+    if fault is None:
         return None
     return {
-        "proof": denial.proof.value,
-        "text": denial.text,
-        "records": [line for rrset in denial.used for line in rrset_to_text(rrset, signatures=False)],
+        "link": fault.link.value,
+        "zone": name_to_text(fault.zone),
+        "parent": name_to_text(fault.parent) if fault.parent is not None else None,
+        "reason": fault.reason.label,
+        "text": fault.text,
+        "parties": [party.value for party in fault.parties],
     }
+
+
+def _contacts(evidence: Evidence, fault: Fault | None) -> list[Document]:
+    """Whom to write to, the zone that can mend it first."""
+    out = []
+    for contact in evidence.contacts:
+        is_parent = fault is not None and contact.zone == fault.parent
+        role = Party.PARENT.value if is_parent else Party.AUTHORITY.value
+        out.append(
+            {
+                "zone": name_to_text(contact.zone),
+                "role": role,
+                "rname": name_to_text(contact.rname),
+                "mail": mail_address(contact.rname),
+            }
+        )
+    if fault is not None:
+        order = [party.value for party in fault.parties]
+        out.sort(key=lambda each: order.index(str(each["role"])) if each["role"] in order else len(order))
+    return out
+
+
+def _procedure(evidence: Evidence, fault: Fault | None, words: Words) -> list[Document]:
+    """Guideline 2.6.3, step by step: CD query, then the chain; and what every server says, which outside services show."""
+    resolution, unchecked = evidence.resolution, evidence.unchecked
+    without = rcode_to_text(unchecked.rcode) if unchecked is not None else words("step.cd.missing")
+    steps = [
+        {
+            "step": words("step.cd.title"),
+            "found": words("step.cd.found", checked=rcode_to_text(resolution.rcode), unchecked=without),
+            "means": _cd_means(resolution, unchecked, words),
+        },
+        {
+            "step": words("step.chain.title"),
+            "found": sentence_of(resolution, fault, words),
+            "means": _chain_means(resolution, fault, words),
+        },
+    ]
+    if evidence.surveys:
+        first = survey_of(evidence.surveys[0], evidence.server, words)
+        bad = sum(1 for row in first["servers"] if row["security"] not in ("secure", "insecure"))
+        found = f"{len(first['servers']) - bad} / {len(first['servers'])}"
+        steps.append({"step": words("step.servers.title"), "found": found, "means": first["sentence"]})
+    return steps
+
+
+def _cd_means(resolution: Resolution, unchecked: Resolution | None, words: Words) -> str:
+    if unchecked is None:
+        return ""
+    if answers(resolution.rcode):
+        return words("step.cd.both")
+    return words("step.cd.dnssec" if answers(unchecked.rcode) else "step.cd.neither")
+
+
+def _chain_means(resolution: Resolution, fault: Fault | None, words: Words) -> str:
+    if fault is None:
+        if resolution.security is Security.SECURE:
+            return words("step.chain.holds")
+        if resolution.reason is Reason.NTA:
+            return words("step.chain.nta")
+        zone = name_to_text(_end_of(resolution))
+        return words("step.chain.ends", zone=zone)
+    if fault.link is Link.SERVERS:
+        return words("step.chain.unknown")
+    return words("step.chain.ours" if fault.parties[0] is Party.US else "step.chain.breaks")
+
+
+def _end_of(resolution: Resolution) -> bytes:
+    """Where a chain ends that ends as it should."""
+    for step, validated in resolution.steps:
+        if validated is not None and validated.verdict.security is Security.INSECURE:
+            return validated.verdict.at or step.zone
+    return resolution.question.name
 
 
 def _finding(finding: Finding) -> Document:

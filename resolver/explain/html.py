@@ -1,0 +1,281 @@
+"""The document as a self-contained evidence page: for whoever can mend the zone (guideline 2-19), for paper, for the files.
+
+One file: style sheet and drawing inline, no script, nothing loaded from anywhere (a Content-Security-Policy says so to the
+browser, too). Every text is escaped: names and records come from the network.
+"""
+
+from html import escape
+from typing import Any
+
+from resolver.explain.links import Document
+from resolver.explain.style import CSS
+from resolver.explain.svg import clean, draw
+from resolver.explain.texts import Words
+
+_SIGN = {"secure": "✔", "insecure": "○", "bogus": "✘"}
+
+
+def page(document: Document) -> str:
+    """The whole page, UTF-8."""
+    return _Page(document).whole()
+
+
+class _Page:
+    """Makes the page of one document, part by part."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.words = Words(document["made"]["language"])
+
+    def whole(self) -> str:
+        """Everything."""
+        document, words = self.document, self.words
+        question, answer = document["question"], document["answer"]
+        verdict = words(f"word.{answer['security']}")
+        title = words("page.title", name=question["name"], type=question["type"], verdict=verdict)
+        made = words("page.made", at=document["made"]["at"], by=document["made"]["by"])
+        foot = words("page.foot", name=question["name"], type=question["type"])
+        parts = [
+            self._summary(),
+            '<div class="columns">',
+            f'<section class="card drawing"><h2>{self.say("page.chain")}</h2>\n{draw(document)}</section>',
+            f'<section class="card chain"><h2>{self.say("page.chain")}</h2>{self._chain()}</section>',
+            "</div>",
+            self._answer(),
+            *(self._survey(survey) for survey in document["authorities"]),
+            self._looks(),
+            self._procedure(),
+            self._trouble(),
+        ]
+        return (
+            f'<!DOCTYPE html>\n<html lang="{words.language}">\n<head>\n<meta charset="utf-8">\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+            f"<title>{text(title)}</title>\n<style>{CSS}</style>\n</head>\n<body>\n"
+            f"<header><h1>{text(question['name'])} {text(question['type'])} {self._tag(answer['security'])}</h1>"
+            f'<p class="soft">{text(made)}</p></header>\n<main>\n'
+            + "\n".join(part for part in parts if part)
+            + f'\n</main>\n<footer><p class="soft">{text(foot)}</p></footer>\n</body>\n</html>\n'
+        )
+
+    # --- parts ---------------------------------------------------------------------------------------------------
+
+    def _summary(self) -> str:
+        """The verdict in a sentence, who can mend it, what to do."""
+        document, answer = self.document, self.document["answer"]
+        facts: list[tuple[str, str]] = []
+        errors = [
+            f"{each['code']} {each['name']}" + (f": {each['text']}" if each["text"] else "") for each in answer["errors"]
+        ]
+        if answer["who"]:
+            facts.append(("page.who", text(answer["who"])))
+        contacts = [
+            self.words("page.contact.of", mail=contact["mail"], zone=contact["zone"])
+            for contact in document["contacts"]
+            if contact["mail"]
+        ]
+        if contacts:
+            facts.append(("page.contact", "<br>".join(map(text, contacts))))
+        facts.append(("page.next", text(answer["next"])))
+        facts.append(("col.rcode", f"<code>{text(answer['rcode'])}</code>"))
+        if errors:
+            facts.append(("page.errors", "<br>".join(map(text, errors))))
+        if document["validity"] is not None:
+            first = document["validity"]
+            facts.append(("page.validity", text(f"{first['covers']}: {first['expiration']} ({first['left']})")))
+        rows = "".join(f"<dt>{self.say(key)}</dt><dd>{value}</dd>" for key, value in facts)
+        security = text(answer["security"])
+        return (
+            f'<section class="card verdict {security}" id="verdict"><p class="said">{text(answer["sentence"])}</p>'
+            f"<dl>{rows}</dl></section>"
+        )
+
+    def _chain(self) -> str:
+        fault = self.document["fault"]
+        at_fault = fault["zone"] if fault is not None and fault["link"] in ("anchor", "ds", "keys") else None
+        return "".join(self._zone(zone, zone["zone"] == at_fault) for zone in self.document["chain"])
+
+    def _zone(self, zone: Document, at_fault: bool) -> str:
+        words = self.words
+        lines: list[str] = []
+        if zone["security"] != "secure" and zone["text"]:
+            lines.append(f"<strong>{text(zone['text'])}</strong>")
+        for anchor in zone["anchors"]:
+            kind = f"DS {anchor['digest_name']}" if "digest_name" in anchor else "DNSKEY"
+            lines.append(text(f"{words('chain.anchor')}: {kind} {anchor['tag']}, {anchor['text']}"))
+        if zone["ds"] is not None:
+            at = words("chain.ds", parent=zone["parent"])
+            for ds in zone["ds"]["records"]:
+                sign = _SIGN["secure"] if ds["matches"] else _SIGN["bogus"]
+                what = f"{at}: {ds['tag']}, {ds['algorithm_name']}, {ds['digest_name']}: {ds['text']} {sign}"
+                lines.append(f'{text(what)}<br><code class="soft">{text(ds["digest"])}</code>')
+            lines.append(self._signature(zone["ds"]["signature"], f"{zone['zone']}/DS"))
+        lines += self._denial(zone["no_ds"], words("chain.no-ds", parent=zone["parent"]))
+        if zone["dnskey"] is not None:
+            lines += [self._key(key) for key in zone["dnskey"]["keys"]]
+            lines.append(self._signature(zone["dnskey"]["signature"], f"{zone['zone']}/DNSKEY"))
+        if zone["servers"]:
+            told = text(words("chain.told", servers=", ".join(zone["servers"])))
+            lines.append(f'<span class="soft">{told}</span>')
+        head = f'<div class="head"><h3><code>{text(zone["zone"])}</code></h3>{self._tag(zone["security"])}</div>'
+        return f'<div class="zone{" fault" if at_fault else ""}">{head}{_list(lines)}</div>'
+
+    def _key(self, key: Document) -> str:
+        words = self.words
+        role = words(f"role.{key['role']}")
+        marks = [words("mark.signs")] if key["used"] else []
+        marks += [words("mark.revoked")] if key["revoked"] else []
+        marks += [words("mark.no-zone-key")] if not key["zone_key"] else []
+        notes = f" – {', '.join(marks)}" if marks else ""
+        return text(f"DNSKEY {key['tag']}: {role}, {key['algorithm_name']}, flags {key['flags']}{notes}")
+
+    def _signature(self, signature: Document | None, covers: str) -> str:
+        if signature is None:
+            return ""
+        words = self.words
+        if "tag" not in signature:
+            return text(f"{words('chain.rrsig', covers=covers)}: {signature['text'] or words('chain.no-sig')}")
+        by = words("chain.by", tag=signature["tag"], signer=signature["signer"])
+        span = words("chain.from", **{"from": signature["inception"], "until": signature["expiration"]})
+        line = text(f"{words('chain.rrsig', covers=covers)} {by}: {span} ({signature['left']})")
+        if signature.get("holds") is False:
+            line += f" <strong>{_SIGN['bogus']} {text(signature['text'])}</strong>"
+        elif signature.get("holds"):
+            line += f" {_SIGN['secure']}"
+        return line
+
+    def _denial(self, denial: Document | None, what: str) -> list[str]:
+        if denial is None:
+            return []
+        inner = [text(sentence) for sentence in denial["words"]]
+        inner += [f'<code class="soft">{text(record)}</code>' for record in denial["records"]]
+        return [f"{text(what)}: {text(denial['text'] or denial['proof'])}{_list(inner)}"]
+
+    def _answer(self) -> str:
+        """The steps of the answer."""
+        parts = []
+        for step in self.document["steps"]:
+            lines = [f"<strong>{text(step['text'])}</strong>"] if step["text"] and step["security"] != "secure" else []
+            lines += [f"<code>{text(record)}</code>" for record in step["records"]]
+            lines += [self._signature(signature, signature["covers"]) for signature in step["signatures"]]
+            lines += self._denial(step["denial"], self.words(f"kind.{step['kind']}"))
+            if step["server"]:
+                told = text(self.words("chain.told", servers=step["server"]))
+                lines.append(f'<span class="soft">{told}</span>')
+            name = f"<code>{text(step['name'])} {text(step['type'])}</code>"
+            kind = text(self.words(f"kind.{step['kind']}"))
+            head = f'<div class="head"><h3>{name} – {kind}</h3>{self._tag(step["security"])}</div>'
+            fault = " fault" if step["security"] == "bogus" else ""
+            parts.append(f'<div class="zone{fault}">{head}{_list(lines)}</div>')
+        return f'<section class="card answer"><h2>{self.say("page.answer")}</h2>{"".join(parts)}</section>' if parts else ""
+
+    def _survey(self, survey: Document) -> str:
+        columns = (
+            "col.server",
+            "col.rcode",
+            "col.security",
+            "col.nsid",
+            "col.latency",
+            "col.serial",
+            "col.keys",
+            "col.digest",
+        )
+        rows = []
+        for row in survey["servers"]:
+            latency = f"{row['latency_ms']} ms ({row['transport'].upper()})" if row["latency_ms"] is not None else "–"
+            why = f"<br>{text(row['text'])}" if row["text"] and row["security"] != "secure" else ""
+            state = self._tag(row["security"]) if row["security"] is not None else self._tag("", row["what"])
+            cells = (
+                f"<code>{text(row['address'])}</code>" + (f"<br>{text(row['name'])}" if row["name"] else ""),
+                text(" ".join(filter(None, (row["rcode"], self.words(f"kind.{row['kind']}") if row["kind"] else ""))))
+                or "–",
+                f"{state}{why}",
+                f"<code>{text(row['nsid'])}</code>" if row["nsid"] else "–",
+                text(latency),
+                text(row["serial"] if row["serial"] is not None else "–"),
+                text(", ".join(map(str, row["keys"])) if row["keys"] is not None else "–"),
+                f"<code>{text(row['digest'])}</code>" if row["digest"] else "–",
+            )
+            rows.append([(self.say(column), cell) for column, cell in zip(columns, cells, strict=True)])
+        question = f"{survey['question']['name']} {survey['question']['type']}"
+        of = self.words("page.servers.of", question=question, zone=survey["zone"])
+        mark = "" if survey["agree"] else f"{_SIGN['bogus']} "
+        return (
+            f'<section class="card servers"><h2>{self.say("page.servers")}</h2><p class="soft">{text(of)}</p>'
+            f"<p>{mark}{text(survey['sentence'])}</p>{_table([self.say(column) for column in columns], rows)}</section>"
+        )
+
+    def _looks(self) -> str:
+        """Fresh and remembered, checked and not, beside each other."""
+        document = self.document
+        answer, daemon = document["answer"], document["daemon"]
+        looks: list[tuple[str, Document | None, str]] = [
+            ("word.fresh", answer, answer["security"]),
+            ("word.fresh.cd", document["unchecked"], "unchecked"),
+            ("word.daemon", daemon["checked"], ""),
+            ("word.daemon.cd", daemon["unchecked"], "unchecked"),
+        ]
+        columns = [self.say(key) for key in ("col.look", "col.rcode", "col.security", "col.data", "page.errors")]
+        rows = []
+        for key, look, security in looks:
+            if look is None:
+                continue
+            if not security:
+                security = "secure" if look["authentic"] else "unchecked" if look["rcode"] == "SERVFAIL" else "insecure"
+            state = self._tag(security, "AD" if key == "word.daemon" and security == "secure" else "")
+            if key == "word.daemon" and not look["authentic"]:
+                state = self._tag("", "no AD")
+            data = "<br>".join(f"<code>{text(record)}</code>" for record in look["records"]) or "–"
+            errors = "<br>".join(text(f"{each['code']} {each['name']}") for each in look["errors"]) or "–"
+            cells = (self.say(key), text(look["rcode"]), state, data, errors)
+            rows.append(list(zip(columns, cells, strict=True)))
+        return (
+            f'<section class="card looks"><h2>{self.say("page.compare")}</h2><p>{text(daemon["sentence"])}</p>'
+            f"{_table(columns, rows)}</section>"
+        )
+
+    def _procedure(self) -> str:
+        steps = "".join(
+            f"<li><strong>{text(step['step'])}</strong>{text(step['found'])}<br>→ {text(step['means'])}</li>"
+            for step in self.document["procedure"]
+        )
+        last = f"<li><strong>{self.say('page.next')}</strong>{text(self.document['answer']['next'])}</li>"
+        return f'<section class="card"><h2>{self.say("page.procedure")}</h2><ol class="steps">{steps}{last}</ol></section>'
+
+    def _trouble(self) -> str:
+        findings = self.document["servers"]
+        if not findings:
+            return ""
+        lines = [text(f"{each['server'] or each['name_server']}: {each['what']} ({each['question']})") for each in findings]
+        return f'<section class="card"><h2>{self.say("page.trouble")}</h2>{_list(lines)}</section>'
+
+    # --- pieces --------------------------------------------------------------------------------------------------
+
+    def say(self, key: str) -> str:
+        """A text of the table, escaped."""
+        return text(self.words(key))
+
+    def _tag(self, security: str, word: str = "") -> str:
+        """A state: sign, word, colour and border."""
+        known = security if security in _SIGN else "other"
+        label = word or self.words(f"word.{security}")
+        return f'<span class="tag {known}">{_SIGN.get(security, "?")} {text(label)}</span>'
+
+
+def text(value: Any) -> str:
+    """Anything, safe in HTML text and attributes."""
+    return escape(clean(value), quote=True)
+
+
+def _list(lines: list[str]) -> str:
+    items = "".join(f"<li>{line}</li>" for line in lines if line)
+    return f"<ul>{items}</ul>" if items else ""
+
+
+def _table(columns: list[str], rows: list[list[tuple[str, str]]]) -> str:
+    head = "".join(f"<th>{column}</th>" for column in columns)
+    body = "".join(
+        "<tr>" + "".join(f'<td data-label="{column}"><span>{cell}</span></td>' for column, cell in row) + "</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -1,0 +1,319 @@
+"""The document as a drawing: one box a zone from the trust anchor down, the delegations as arrows, the answer at the foot.
+
+State is told three times over, so that neither colour nor sharp eyes are needed: by colour, by the shape of a sign (tick in
+a disc, cross in a diamond, bar in a ring) and in words; a broken link is also a broken line.
+
+The drawing is narrow (WIDTH units) and as tall as the chain is long: it fits a phone as it is, a column on a wide screen
+and a page of paper. It names no font file and no other resource. Text that comes from the network is escaped and shortened;
+what was shortened is whole in a `<title>`.
+
+Limitations: widths of text are estimated, since nothing here knows fonts; lines are shortened early rather than late.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+from xml.sax.saxutils import escape
+
+from resolver.explain.links import Document
+from resolver.explain.texts import Words
+
+WIDTH: Final = 440
+_LEFT: Final = 12
+_INNER: Final = WIDTH - 2 * _LEFT
+_RAIL: Final = 44
+"""Where the arrows run."""
+_LINE: Final = 18
+_SANS: Final = 6.3
+"""Units an average letter takes at 12 units' size; bold and monospaced take more."""
+_MONO: Final = 7.5
+_MOST_KEYS: Final = 8
+_MOST_DS: Final = 4
+_MOST_RECORDS: Final = 4
+
+_COLOURS: Final = {
+    "secure": ("#1a6b34", "#eaf6ee"),
+    "insecure": ("#855800", "#fff6dd"),
+    "bogus": ("#b3261e", "#fdebe9"),
+    "unknown": ("#57606a", "#f1f3f5"),
+}
+_SIGNS: Final = {
+    "secure": '<circle r="9" fill="{c}"/><path d="M-4.5 .5 l3 3.2 l6 -7" fill="none" stroke="#fff" stroke-width="2.4"/>',
+    "insecure": '<circle r="8" fill="#fff" stroke="{c}" stroke-width="2.2"/><path d="M-4 0 h8" stroke="{c}" '
+    'stroke-width="2.4"/>',
+    "bogus": '<path d="M0 -11 L11 0 L0 11 L-11 0 Z" fill="{c}"/><path d="M-3.6 -3.6 l7.2 7.2 m0 -7.2 l-7.2 7.2" '
+    'stroke="#fff" stroke-width="2.4"/>',
+    "unknown": '<rect x="-8" y="-8" width="16" height="16" rx="3" fill="#fff" stroke="{c}" stroke-width="2"/>'
+    '<circle r="2" fill="{c}"/>',
+}
+_DASHES: Final = {"secure": "", "insecure": "2 5", "bogus": "8 6", "unknown": "2 5"}
+
+
+def draw(document: Document) -> str:
+    """The whole drawing: an SVG document of WIDTH units' width."""
+    return _Drawing(document).whole()
+
+
+class _Drawing:
+    """Draws from the top down; `y` is where the next thing begins."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.words = Words(document["made"]["language"])
+        self.fault = document["fault"] or {"link": "", "zone": ""}
+        self.out: list[str] = []
+        self.y = 10.0
+
+    def whole(self) -> str:
+        """Everything, inside its `<svg>`."""
+        chain = self.document["chain"]
+        for index, zone in enumerate(chain):
+            self._link_to(zone, chain[index - 1] if index else None)
+            self._zone(zone)
+        self._answer_link(chain[-1] if chain else None)
+        steps = self.document["steps"]
+        for step in steps:
+            self._step(step)
+        if not steps:
+            self._nothing()
+        height = round(self.y + 10)
+        name = self.document["question"]["name"]
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
+            f'role="img" font-family="system-ui, \'Segoe UI\', Roboto, \'DejaVu Sans\', sans-serif" font-size="12">\n'
+            f"<title>{escape(self.words('page.drawing', name=name))}</title>\n"
+            f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>\n' + "\n".join(self.out) + "\n</svg>\n"
+        )
+
+    # --- zones ---------------------------------------------------------------------------------------------------
+
+    def _zone(self, zone: Document) -> None:
+        state = _state(zone["security"])
+        keys = zone["dnskey"]["keys"] if zone["dnskey"] is not None else []
+        shown = keys[:_MOST_KEYS]
+        lines = self._zone_lines(zone, len(keys) - len(shown))
+        rows = (len(shown) + 1) // 2
+        height = 38 + rows * 44 + len(lines) * _LINE + (8 if lines or rows else 0)
+        self._box(state, height, zone["zone"], dashed=zone["inherited"])
+        y = self.y + 44
+        for index, key in enumerate(shown):
+            self._key(key, _LEFT + 10 + (index % 2) * 202, y + (index // 2) * 44)
+        y += rows * 44
+        for line in lines:
+            self._text(_LEFT + 12, y + 8, line, 62)
+            y += _LINE
+        self.y += height
+
+    def _zone_lines(self, zone: Document, more: int) -> list[str]:
+        """What stands in a zone's box below its keys."""
+        lines = [f"+ {more}"] if more > 0 else []
+        signature = zone["dnskey"]["signature"] if zone["dnskey"] is not None else None
+        if signature is not None and signature["holds"]:
+            lines.append(f"DNSKEY: {self._by(signature)}")
+        if zone["security"] != "secure":
+            lines += _wrap(zone["text"] or zone["reason"], 62, 3)
+        return lines
+
+    def _key(self, key: Document, x: float, y: float) -> None:
+        dead = key["revoked"] or not key["zone_key"]
+        edge = "#b3261e" if dead else "#30363d"
+        width = 2.2 if key["used"] else 1
+        dash = ' stroke-dasharray="4 3"' if dead else ""
+        self.out.append(
+            f'<rect x="{x}" y="{y - 2}" width="192" height="38" rx="5" fill="#fff" stroke="{edge}" '
+            f'stroke-width="{width}"{dash}/>'
+        )
+        role = key["role"] if key["role"] != "none" else "DNSKEY"
+        self._text(x + 9, y + 13, f"{role} {key['tag']}", 22, bold=True)
+        notes = [key["algorithm_name"]]
+        notes += [self.words("mark.revoked")] if key["revoked"] else []
+        notes += [self.words("mark.no-zone-key")] if not key["zone_key"] else []
+        self._text(x + 9, y + 29, ", ".join(notes), 28, size=11, colour="#57606a")
+        if key["used"]:
+            # A key that signs the key set: a small key, drawn.
+            self.out.append(
+                f'<g transform="translate({x + 172} {y + 12})" fill="none" stroke="{edge}" stroke-width="1.8">'
+                f'<title>{escape(self.words("mark.signs"))}</title><circle cx="-4" r="4"/>'
+                f'<path d="M0 0 h9 v4 m-3 -4 v3"/></g>'
+            )
+
+    # --- links ---------------------------------------------------------------------------------------------------
+
+    def _link_to(self, zone: Document, above: Document | None) -> None:
+        """What leads to a zone: its trust anchors, or the DS (or its absence) at the parent."""
+        broken = self.fault["zone"] == zone["zone"] and self.fault["link"] in ("anchor", "keys", "ds")
+        if zone["trust_point"]:
+            tags = ", ".join(str(tag) for tag in dict.fromkeys(anchor["tag"] for anchor in zone["anchors"]))
+            self._anchor(f"{self.words('chain.anchor')}: {tags}" if tags else self.words("chain.anchor"))
+            self._arrow("bogus" if broken else _state(zone["security"]), [])
+            return
+        if above is None:
+            return
+        if zone["ds"] is not None:
+            lines = [self._ds(ds) for ds in zone["ds"]["records"][:_MOST_DS]]
+            signature = zone["ds"]["signature"]
+            if signature is not None:
+                lines.append(self._by(signature))
+        elif zone["no_ds"] is not None:
+            lines = [self.words("chain.no-ds", parent=zone["parent"])]
+            lines += [part for sentence in zone["no_ds"]["words"] for part in _wrap(sentence, 55, 2)][:3]
+        else:
+            lines = _wrap(zone["text"] or zone["reason"], 55, 3) if broken else []
+        self._arrow("bogus" if broken else _state(zone["security"]), lines)
+
+    def _ds(self, ds: Document) -> str:
+        return f"DS {ds['tag']}, {ds['digest_name']}: {ds['text']}"
+
+    def _answer_link(self, zone: Document | None) -> None:
+        steps = self.document["steps"]
+        if zone is None:
+            return
+        broken = self.fault["link"] in ("answer", "denial", "servers", "resolver")
+        state = "bogus" if broken else _state(steps[-1]["security"] if steps else "")
+        lines = []
+        for step in steps[-1:]:
+            used = [signature for signature in step["signatures"] if signature["used"]]
+            lines = [self._by(signature) for signature in used[:2]]
+            if not used and step["security"] == "bogus":
+                lines = [self.words("chain.no-sig")]
+        self._arrow(state, lines)
+
+    def _arrow(self, state: str, lines: list[str]) -> None:
+        colour = _COLOURS[state][0]
+        height = max(34, len(lines) * _LINE + 20)
+        dash = f' stroke-dasharray="{_DASHES[state]}"' if _DASHES[state] else ""
+        top, foot = self.y, self.y + height
+        self.out.append(
+            f'<path class="link {state}" d="M{_RAIL} {top} V{foot - 9}" stroke="{colour}" stroke-width="3"{dash}/>'
+            f'<path d="M{_RAIL - 7} {foot - 11} L{_RAIL} {foot} L{_RAIL + 7} {foot - 11} Z" fill="{colour}"/>'
+        )
+        if state == "bogus":
+            self._sign(state, _RAIL, top + height / 2 - 4)
+        y = top + (height - len(lines) * _LINE) / 2 + 11
+        for line in lines:
+            self._text(_RAIL + 22, y, line, 57, colour=colour if state == "bogus" else "#24292f")
+            y += _LINE
+        self.y = foot
+
+    def _anchor(self, text: str) -> None:
+        """The trust anchor: a pill with an anchor."""
+        self.out.append(
+            f'<rect x="{_LEFT}" y="{self.y}" width="{_INNER}" height="32" rx="16" fill="#24292f"/>'
+            f'<g transform="translate({_RAIL - 10} {self.y + 16})" fill="none" stroke="#fff" stroke-width="1.8">'
+            f'<circle cy="-7" r="2.6"/><path d="M0 -4 V9 M-5 -1 H5 M-8 3 C-7 8 -3 9 0 9 C3 9 7 8 8 3"/></g>'
+        )
+        self._text(_RAIL + 12, self.y + 20, text, 54, bold=True, colour="#fff")
+        self.y += 32
+
+    # --- the answer ----------------------------------------------------------------------------------------------
+
+    def _step(self, step: Document) -> None:
+        state = _state(step["security"])
+        lines = [self.words(f"kind.{step['kind']}")]
+        records = step["records"]
+        lines += [_data(record) for record in records[:_MOST_RECORDS]]
+        lines += [f"+ {len(records) - _MOST_RECORDS}"] if len(records) > _MOST_RECORDS else []
+        if step["denial"] is not None:
+            lines += [part for sentence in step["denial"]["words"] for part in _wrap(sentence, 62, 2)][:6]
+        if step["security"] not in ("secure", "unchecked"):
+            lines += _wrap(step["text"] or step["reason"], 62, 3)
+        height = 46 + len(lines) * _LINE
+        self._box(state, height, f"{step['name']} {step['type']}", rx=16)
+        for index, line in enumerate(lines):
+            mono = 1 <= index <= min(len(records), _MOST_RECORDS)
+            self._text(_LEFT + 14, self.y + 55 + index * _LINE, line, 52 if mono else 62, mono=mono)
+        self.y += height + 8
+
+    def _nothing(self) -> None:
+        """There is no answer at all."""
+        question = self.document["question"]
+        lines = _wrap(self.document["answer"]["sentence"], 62, 5)
+        height = 46 + len(lines) * _LINE
+        self._box("bogus", height, f"{question['name']} {question['type']}", rx=16, word=self.words("kind.none"))
+        for index, line in enumerate(lines):
+            self._text(_LEFT + 14, self.y + 55 + index * _LINE, line, 62)
+        self.y += height + 8
+
+    # --- pieces --------------------------------------------------------------------------------------------------
+
+    def _box(self, state: str, height: float, title: str, *, rx: int = 6, dashed: bool = False, word: str = "") -> None:
+        colour, ground = _COLOURS[state]
+        dash = ' stroke-dasharray="6 4"' if dashed else ""
+        self.out.append(
+            f'<rect class="box {state}" x="{_LEFT}" y="{self.y}" width="{_INNER}" height="{height}" rx="{rx}" '
+            f'fill="{ground}" stroke="{colour}" stroke-width="2"{dash}/>'
+        )
+        word = word or self.words(f"word.{'indeterminate' if state == 'unknown' else state}")
+        self._text(_LEFT + 14, self.y + 24, title, 34, bold=True, size=14, mono=True)
+        self._text(WIDTH - _LEFT - 34, self.y + 24, word, 14, bold=True, colour=colour, end=True)
+        self._sign(state, WIDTH - _LEFT - 20, self.y + 20)
+
+    def _sign(self, state: str, x: float, y: float) -> None:
+        sign = _SIGNS[state].format(c=_COLOURS[state][0])
+        self.out.append(f'<g transform="translate({x} {y})">{sign}</g>')
+
+    def _text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        most: int,
+        *,
+        bold: bool = False,
+        mono: bool = False,
+        size: int = 12,
+        colour: str = "#24292f",
+        end: bool = False,
+    ) -> None:
+        style = f' font-size="{size}"' if size != 12 else ""
+        style += ' font-weight="600"' if bold else ""
+        style += " font-family=\"ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace\"" if mono else ""
+        style += ' text-anchor="end"' if end else ""
+        short = shorten(text, most)
+        whole = f"<title>{escape(clean(text))}</title>" if short != text else ""
+        self.out.append(f'<text x="{x}" y="{y}" fill="{colour}"{style}>{whole}{escape(clean(short))}</text>')
+
+    def _by(self, signature: Document) -> str:
+        """A signature in one line."""
+        if "tag" not in signature:
+            return str(signature["text"]) or self.words("chain.no-sig")
+        by = self.words("chain.by", tag=signature["tag"], signer=signature["signer"])
+        return f"RRSIG {by}, {signature['left']}"
+
+
+def _state(security: str) -> str:
+    return security if security in _COLOURS else "unknown"
+
+
+def _data(record: str) -> str:
+    """The type and data of a record line, without owner, TTL and class."""
+    return " ".join(record.split(" ")[3:])
+
+
+def shorten(text: str, most: int) -> str:
+    """At most `most` letters: the middle goes, since names differ at either end."""
+    if len(text) <= most:
+        return text
+    head = (most - 1) * 2 // 3
+    return f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
+
+
+def clean(text: Any) -> str:
+    """Text without what XML does not allow (control characters)."""
+    return "".join(letter if letter >= " " and letter not in "\x7f\ufffe\uffff" else "\ufffd" for letter in str(text))
+
+
+def _wrap(text: str, width: int, most: int) -> list[str]:
+    """Lines of at most `width` letters, at most `most` of them; the last is shortened."""
+    lines: list[str] = []
+    for word in _words(text):
+        if lines and len(lines[-1]) + 1 + len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    if len(lines) > most:
+        lines = [*lines[: most - 1], " ".join(lines[most - 1 :])]
+    return lines
+
+
+def _words(text: str) -> Iterable[str]:
+    return text.split()
