@@ -1,5 +1,9 @@
 """Knot DNS (CZ.NIC): pre-signed zones, no journal, no automatic signing."""
 
+import hashlib
+import tempfile
+from pathlib import Path
+
 from dns.name import Name
 
 from lab.daemons.flavour import Instance, ReloadBy, origin_text, unfit_for_all
@@ -7,6 +11,19 @@ from lab.faults import Fault
 from lab.records import Zone
 
 _UNFIT = {"nsec3-missing": "has an NSEC3PARAM without NSEC3, on which Knot DNS 3.2 crashes"}
+
+
+_SOCKET_PATH = 100
+"""Octets the path of a Unix socket may have (unix(7): 108 with the final NUL), and some to spare."""
+
+
+def _socket(here: Path) -> Path:
+    """Where knotd, which insists on one, listens for its control tool: in its folder unless the path would be too long."""
+    path = here / "knot.sock"
+    if len(str(path)) <= _SOCKET_PATH:
+        return path
+    mark = hashlib.sha256(str(here).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"akashi-knot-{mark}.sock"
 
 
 class Knot:
@@ -23,15 +40,14 @@ class Knot:
         listen = ", ".join(f"{address}@{instance.port}" for address in instance.addresses)
         lines = [
             "server:",
-            # Relative, because the path of a Unix socket has to be short.
-            "    rundir: .",
+            f"    rundir: {here}",
             f"    listen: [{listen}]",
             f"    nsid: {instance.hosts[0].rstrip('.')}",
             "    udp-workers: 1",
             "    tcp-workers: 1",
             "    background-workers: 1",
             "control:",
-            "    listen: knot.sock",
+            f"    listen: {_socket(here)}",
             "database:",
             f"    storage: {here}/db",
             "log:",
