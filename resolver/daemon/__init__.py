@@ -21,6 +21,7 @@ from resolver.daemon.build import anchor_summary, worker_count
 from resolver.daemon.errors import StartError
 from resolver.daemon.manager import Manager, Source
 from resolver.daemon.privileges import become, raise_file_limit
+from resolver.daemon.services import open_services
 from resolver.daemon.sockets import open_sockets, without_ipv6
 from resolver.daemon.worker import make_plan
 
@@ -52,14 +53,20 @@ def _run(config: Config, source: Source, log: FilteringBoundLogger) -> int:
     if left_out:
         log.warning("no-ipv6", option="server.listen", left_out=[str(endpoint) for endpoint in left_out])
     sets, bound = open_sockets(endpoints, count)
+    services = None
     try:
+        services = open_services(config, log)
         if config.server.user is not None:
             become(config.server.user)
         plan = make_plan(config)
         check_state_directory(config, log)
         log.info("listening", addresses=[str(endpoint) for endpoint in bound], anchors=anchor_summary(plan.points))
-        return Manager(source, plan, sets, bound, files, log).run()
+        manager = Manager(source, plan, sets, bound, files, log)
+        services.attach(manager)
+        return manager.run()
     finally:
+        if services is not None:
+            services.close()
         for sockets in sets:
             sockets.close()
 

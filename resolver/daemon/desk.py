@@ -40,10 +40,17 @@ MAX_INFLIGHT: Final = 1000
 class Desk:
     """Carries out the supervisor's requests on the parts of a worker."""
 
-    def __init__(self, driver: Driver, service: Service, sizes: Callable[[], Document]) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        service: Service,
+        sizes: Callable[[], dict[str, int]],
+        evictions: Callable[[], dict[str, int]],
+    ) -> None:
         self._driver = driver
         self._service = service
         self._sizes = sizes
+        self._evictions = evictions
         self._tasks: dict[str, Callable[[Document], Document]] = {
             "trust": self._trust,
             "flush": self._flush,
@@ -68,7 +75,7 @@ class Desk:
     def stats(self) -> Document:
         """Counts (which only grow) and gauges (which do not)."""
         return {
-            "counters": self._service.counters.as_dict(),
+            "counters": self._service.counters.as_dict() | self._evictions(),
             "limits": dict(self._driver.mesh.limit_hits),
             "gauges": {"inflight": self._driver.inflight, "unanswered": self._service.unanswered} | self._sizes(),
         }

@@ -144,6 +144,11 @@ class Manager:
         return self._life.plan.config
 
     @property
+    def log_level(self) -> str:
+        """From which level on lines are written."""
+        return self._life.level
+
+    @property
     def points(self) -> TrustPoints:
         """The trust points and NTAs in force."""
         return self.trust.current

@@ -116,7 +116,7 @@ class Worker:
         self.udp = [UdpListener(sock, self.service) for sock in sockets.udp]
         self.tcp = TcpListeners(self.service, build_tcp_bounds(config))
         self._tcp_sockets = sockets.tcp
-        self.desk = Desk(self.driver, self.service, self._sizes)
+        self.desk = Desk(self.driver, self.service, self._sizes, self._evictions)
         self._go = asyncio.Event()
         self._stop = asyncio.Event()
         self._drain_s = DRAIN_S
@@ -184,7 +184,7 @@ class Worker:
         self.driver.close()
 
     def _sizes(self) -> dict[str, int]:
-        """What the caches hold, and what was evicted from them."""
+        """What the caches hold."""
         memory, packets = self.mesh.memory, self.packets
         return {
             "answers": len(memory.answers),
@@ -199,8 +199,10 @@ class Worker:
             "failures": len(memory.failures),
             "servers": len(memory.servers),
             "tcp_connections": len(self.tcp.connections),
-            "generation": memory.points.generation,
         }
+
+    def _evictions(self) -> dict[str, int]:
+        return {"answer_evictions": self.mesh.memory.answers.evictions, "packet_evictions": self.packets.evictions}
 
     def _crashed(self, where: str, error: Exception) -> None:
         self.log.error("internal-error", where=where, exc_info=error)
