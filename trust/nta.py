@@ -298,11 +298,9 @@ def expire(record: Record, wall: float) -> Transition:
     return _ended(record, Event.EXPIRE, SYSTEM, f"lifetime of {record.lifetime_s:g} s is over", wall)
 
 
-def in_force(records: Iterable[Record], rules: Rules) -> list[Nta]:
-    """What goes into the trust points: the configured ones and the active records. A configured name goes before."""
-    ntas = {record.name: record.nta() for record in records if record.state is State.ACTIVE}
-    ntas |= {name: Nta(name, "configured") for name in rules.static}
-    return list(ntas.values())
+def in_force(records: Iterable[Record]) -> list[Nta]:
+    """What goes into the trust points, beside the NTAs of the configuration."""
+    return [record.nta() for record in records if record.state is State.ACTIVE]
 
 
 def _check(record: Record, event: Event, who: str) -> str:

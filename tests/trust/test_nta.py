@@ -110,7 +110,7 @@ def test_a_proposal_has_no_effect_and_carries_everything():
     )  # fmt: skip
     assert record.summary == BROKEN.sentence
     assert record.expires_wall is None
-    assert nta.in_force([record], TWO) == []
+    assert nta.in_force([record]) == []
 
 
 def test_lifetime_counts_from_the_approval():
@@ -118,7 +118,7 @@ def test_lifetime_counts_from_the_approval():
     assert record.activated_wall == NOW + 60
     assert record.expires_wall == NOW + 660
     assert record.decided_by == record.granted_by == "taro"
-    (made,) = nta.in_force([record], TWO)
+    (made,) = nta.in_force([record])
     assert (made.name, made.expires_wall, made.text) == (NAME, NOW + 660, "signatures expired")
     assert made.in_force(NOW + 659)
     assert not made.in_force(NOW + 660)
@@ -192,8 +192,6 @@ def test_static_names_are_the_configurations():
     rules = Rules(static=frozenset([NAME]))
     assert refused(nta.check_request, REQUEST, None, Event.PROPOSE, rules).obstacle is Obstacle.STATIC
     assert refused(nta.approve, proposed(), "taro", BROKEN, rules, NOW).obstacle is Obstacle.STATIC
-    (made,) = nta.in_force([active()], rules)
-    assert made.expires_wall is None
 
 
 @pytest.mark.parametrize("state", [State.PROPOSED, State.ACTIVE])
@@ -314,7 +312,7 @@ def test_people():
 def test_longest_match_wins_and_nothing_outside_is_weakened():
     below = name_from_text("keys.sub.example.jp")
     outer, inner = active(), replace(active(), number=2, name=name_from_text("sub.example.jp"))
-    points = TrustPoints([TrustPoint(ROOT, [b"x" * 36]), TrustPoint(below, [b"y" * 36])], nta.in_force([outer, inner], TWO))
+    points = TrustPoints([TrustPoint(ROOT, [b"x" * 36]), TrustPoint(below, [b"y" * 36])], nta.in_force([outer, inner]))
     governed = {
         "example.jp": NAME,
         "www.example.jp": NAME,
