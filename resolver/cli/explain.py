@@ -195,7 +195,7 @@ def _add_evidence(node: Tree, zone: dict[str, Any]) -> None:
     if zone["trust_point"]:
         anchors = node.add(Text("trust anchor configured here"))
         for anchor in zone["anchors"]:
-            anchors.add(Text(f"key {anchor['tag']}, {anchor['algorithm_name']}: {anchor['text']}"))
+            anchors.add(Text(f"{anchor['kind']} {anchor['tag']}, {anchor['algorithm_name']}: {anchor['text']}"))
     if zone["ds"] is not None:
         for ds in zone["ds"]["records"]:
             what = f"key {ds['tag']}, {ds['algorithm_name']}, {ds['digest_name']}"

@@ -105,6 +105,9 @@ async def explain(
         surveys.append(await survey(checked, cut, about, only if not surveys else None))
         if only is not None:
             break
+    delegation = None
+    if not resolution.steps and surveys and surveys[0].zone != ROOT:
+        delegation = await resolve(checked, Question(surveys[0].zone, t.DS))
     if only is not None and surveys:
         resolution = _as_told_by(surveys[0], resolution)
     evidence = Evidence(
@@ -116,6 +119,7 @@ async def explain(
         said,
         tuple(await _contacts(unchecked, resolution)),
         f"akashi {resolver.__version__}",
+        delegation,
         only,
     )
     return document(evidence, language)

@@ -87,6 +87,7 @@ class Evidence:
     Attributes:
         resolution: the checked look with an empty memory; unchecked: the same question with CD set, apart from it.
         wall: seconds since 1970, against which validity left is told. by: who made it, "akashi 1.2.3".
+        delegation: when there is no answer, what the parent says of the zone whose servers failed: the chain so far.
         server: the only server asked for the final question, when the operator named one.
     """
 
@@ -98,4 +99,5 @@ class Evidence:
     daemon: Daemon = field(default_factory=Daemon)
     contacts: tuple[Contact, ...] = ()
     by: str = "akashi"
+    delegation: Resolution | None = None
     server: Address | None = None

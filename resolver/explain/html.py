@@ -9,7 +9,7 @@ from typing import Any
 
 from resolver.explain.links import Document
 from resolver.explain.style import CSS
-from resolver.explain.svg import clean, draw
+from resolver.explain.svg import broken_above, clean, draw
 from resolver.explain.texts import Words
 
 _SIGN = {"secure": "✔", "insecure": "○", "bogus": "✘"}
@@ -39,7 +39,7 @@ class _Page:
             self._summary(),
             '<div class="columns">',
             f'<section class="card drawing"><h2>{self.say("page.chain")}</h2>\n{draw(document)}</section>',
-            f'<section class="card chain"><h2>{self.say("page.chain")}</h2>{self._chain()}</section>',
+            f'<section class="card chain"><h2>{self.say("page.links")}</h2>{self._chain()}</section>',
             "</div>",
             self._answer(),
             *(self._survey(survey) for survey in document["authorities"]),
@@ -82,7 +82,9 @@ class _Page:
             facts.append(("page.errors", "<br>".join(map(text, errors))))
         if document["validity"] is not None:
             first = document["validity"]
-            facts.append(("page.validity", text(f"{first['covers']}: {first['expiration']} ({first['left']})")))
+            facts.append(
+                ("page.validity", f"{text(first['covers'])}: {_whole(first['expiration'])} ({text(first['left'])})")
+            )
         rows = "".join(f"<dt>{self.say(key)}</dt><dd>{value}</dd>" for key, value in facts)
         security = text(answer["security"])
         return (
@@ -101,23 +103,24 @@ class _Page:
         if zone["security"] != "secure" and zone["text"]:
             lines.append(f"<strong>{text(zone['text'])}</strong>")
         for anchor in zone["anchors"]:
-            kind = f"DS {anchor['digest_name']}" if "digest_name" in anchor else "DNSKEY"
+            kind = f"DS {anchor['digest_name']}" if anchor["kind"] == "DS" else "DNSKEY"
             lines.append(text(f"{words('chain.anchor')}: {kind} {anchor['tag']}, {anchor['text']}"))
         if zone["ds"] is not None:
-            at = words("chain.ds", parent=zone["parent"])
+            at = words("chain.ds", parent=self.zone_name(zone["parent"]))
             for ds in zone["ds"]["records"]:
                 sign = _SIGN["secure"] if ds["matches"] else _SIGN["bogus"]
                 what = f"{at}: {ds['tag']}, {ds['algorithm_name']}, {ds['digest_name']}: {ds['text']} {sign}"
                 lines.append(f'{text(what)}<br><code class="soft">{text(ds["digest"])}</code>')
             lines.append(self._signature(zone["ds"]["signature"], f"{zone['zone']}/DS"))
-        lines += self._denial(zone["no_ds"], words("chain.no-ds", parent=zone["parent"]))
+        lines += self._denial(zone["no_ds"], words("chain.no-ds", parent=self.zone_name(zone["parent"])))
         if zone["dnskey"] is not None:
             lines += [self._key(key) for key in zone["dnskey"]["keys"]]
             lines.append(self._signature(zone["dnskey"]["signature"], f"{zone['zone']}/DNSKEY"))
         if zone["servers"]:
             told = text(words("chain.told", servers=", ".join(zone["servers"])))
             lines.append(f'<span class="soft">{told}</span>')
-        head = f'<div class="head"><h3><code>{text(zone["zone"])}</code></h3>{self._tag(zone["security"])}</div>'
+        name = f"<code>{text(self.zone_name(zone['zone']))}</code>"
+        head = f'<div class="head"><h3>{name}</h3>{self._tag(zone["security"])}</div>'
         return f'<div class="zone{" fault" if at_fault else ""}">{head}{_list(lines)}</div>'
 
     def _key(self, key: Document) -> str:
@@ -135,9 +138,9 @@ class _Page:
         words = self.words
         if "tag" not in signature:
             return text(f"{words('chain.rrsig', covers=covers)}: {signature['text'] or words('chain.no-sig')}")
-        by = words("chain.by", tag=signature["tag"], signer=signature["signer"])
-        span = words("chain.from", **{"from": signature["inception"], "until": signature["expiration"]})
-        line = text(f"{words('chain.rrsig', covers=covers)} {by}: {span} ({signature['left']})")
+        by = words("chain.by", tag=signature["tag"], signer=self.zone_name(signature["signer"]))
+        span = f"{_whole(signature['inception'])} – {_whole(signature['expiration'])} ({text(signature['left'])})"
+        line = f"{text(words('chain.rrsig', covers=covers))} {text(by)}: {span}"
         if signature.get("holds") is False:
             line += f" <strong>{_SIGN['bogus']} {text(signature['text'])}</strong>"
         elif signature.get("holds"):
@@ -156,6 +159,8 @@ class _Page:
         parts = []
         for step in self.document["steps"]:
             lines = [f"<strong>{text(step['text'])}</strong>"] if step["text"] and step["security"] != "secure" else []
+            if broken_above(self.document):
+                lines = [self.say("chain.above")]
             lines += [f"<code>{text(record)}</code>" for record in step["records"]]
             lines += [self._signature(signature, signature["covers"]) for signature in step["signatures"]]
             lines += self._denial(step["denial"], self.words(f"kind.{step['kind']}"))
@@ -165,7 +170,7 @@ class _Page:
             name = f"<code>{text(step['name'])} {text(step['type'])}</code>"
             kind = text(self.words(f"kind.{step['kind']}"))
             head = f'<div class="head"><h3>{name} – {kind}</h3>{self._tag(step["security"])}</div>'
-            fault = " fault" if step["security"] == "bogus" else ""
+            fault = " fault" if step["security"] == "bogus" and not broken_above(self.document) else ""
             parts.append(f'<div class="zone{fault}">{head}{_list(lines)}</div>')
         return f'<section class="card answer"><h2>{self.say("page.answer")}</h2>{"".join(parts)}</section>' if parts else ""
 
@@ -186,15 +191,15 @@ class _Page:
             why = f"<br>{text(row['text'])}" if row["text"] and row["security"] != "secure" else ""
             state = self._tag(row["security"]) if row["security"] is not None else self._tag("", row["what"])
             cells = (
-                f"<code>{text(row['address'])}</code>" + (f"<br>{text(row['name'])}" if row["name"] else ""),
+                f"<code>{_whole(row['address'])}</code>" + (f"<br>{text(row['name'])}" if row["name"] else ""),
                 text(" ".join(filter(None, (row["rcode"], self.words(f"kind.{row['kind']}") if row["kind"] else ""))))
                 or "–",
                 f"{state}{why}",
                 f"<code>{text(row['nsid'])}</code>" if row["nsid"] else "–",
-                text(latency),
-                text(row["serial"] if row["serial"] is not None else "–"),
+                _whole(latency),
+                _whole(row["serial"] if row["serial"] is not None else "–"),
                 text(", ".join(map(str, row["keys"])) if row["keys"] is not None else "–"),
-                f"<code>{text(row['digest'])}</code>" if row["digest"] else "–",
+                f"<code>{_whole(row['digest'])}</code>" if row["digest"] else "–",
             )
             rows.append([(self.say(column), cell) for column, cell in zip(columns, cells, strict=True)])
         question = f"{survey['question']['name']} {survey['question']['type']}"
@@ -255,6 +260,10 @@ class _Page:
         """A text of the table, escaped."""
         return text(self.words(key))
 
+    def zone_name(self, zone: str | None) -> str:
+        """A zone's name for people: a lone dot is easily overlooked."""
+        return self.words("word.root") if zone == "." else str(zone)
+
     def _tag(self, security: str, word: str = "") -> str:
         """A state: sign, word, colour and border."""
         known = security if security in _SIGN else "other"
@@ -265,6 +274,11 @@ class _Page:
 def text(value: Any) -> str:
     """Anything, safe in HTML text and attributes."""
     return escape(clean(value), quote=True)
+
+
+def _whole(value: Any) -> str:
+    """A word that no line may end in."""
+    return f'<span class="whole">{text(value)}</span>'
 
 
 def _list(lines: list[str]) -> str:

@@ -60,12 +60,12 @@ class Teller:
         out: list[Document] = []
         for ds in zone.point.ds:
             match = next((key for key in keys if key.matches_ds(zone.zone, ds)), None)
-            out.append(self._ds_record(ds, match, self._anchor_text(match)))
+            out.append({"kind": "DS"} | self._ds_record(ds, match, self._anchor_text(match)))
         for rdata in zone.point.dnskeys:
             key = Key(rdata)
             match = next((each for each in keys if each.rdata == rdata), None)
             names = {"tag": key.tag, "algorithm": key.algorithm, "algorithm_name": algorithm_name(key.algorithm)}
-            out.append(names | {"matches": match is not None, "text": self._anchor_text(match)})
+            out.append({"kind": "DNSKEY"} | names | {"matches": match is not None, "text": self._anchor_text(match)})
         return out
 
     def _anchor_text(self, match: Key | None) -> str:
@@ -118,7 +118,8 @@ class Teller:
         used = result.key.tag if result is not None and result.ok and result.key is not None else None
         signature = self.result(result)
         signatures = [self.signature(Rrsig(rdata)) for rdata in zone.dnskey.sigs]
-        return {"keys": [_key(key, used) for key in _keys(zone)], "signature": signature, "signatures": signatures}
+        keys = sorted(_keys(zone), key=lambda key: (not key.zone_key, not key.flags & 1, key.tag))
+        return {"keys": [_key(key, used) for key in keys], "signature": signature, "signatures": signatures}
 
     # --- signatures ----------------------------------------------------------------------------------------------
 

@@ -41,7 +41,8 @@ def document(evidence: Evidence, language: str = "en") -> Document:
     tell = Teller(evidence.wall, evidence.policy, words)
     fault = find_fault(resolution)
     name, rtype = resolution.question
-    chain = [tell.zone(zone) for zone in chain_of(resolution)]
+    known = chain_of(resolution) or (chain_of(evidence.delegation) if evidence.delegation is not None else [])
+    chain = [tell.zone(zone) for zone in known]
     steps = [_step(tell, step, validated) for step, validated in resolution.steps]
     contacts = _contacts(evidence, fault)
     mail = next((contact["mail"] for contact in contacts if contact["mail"]), "")
@@ -199,7 +200,7 @@ def _procedure(evidence: Evidence, fault: Fault | None, words: Words) -> list[Do
     if evidence.surveys:
         first = survey_of(evidence.surveys[0], evidence.server, words)
         bad = sum(1 for row in first["servers"] if row["security"] not in ("secure", "insecure"))
-        found = f"{len(first['servers']) - bad} / {len(first['servers'])}"
+        found = words("step.servers.found", good=len(first["servers"]) - bad, all=len(first["servers"]))
         steps.append({"step": words("step.servers.title"), "found": found, "means": first["sentence"]})
     return steps
 

@@ -59,7 +59,7 @@ def _row(said: ServerSaid) -> Document:
         "records": _lines(steps),
         "digest": digest_of(steps) if steps else None,
         "serial": said.serial,
-        "keys": list(said.keys) if said.keys is not None else None,
+        "keys": sorted(said.keys) if said.keys is not None else None,
         "nsid": nsid_text(said.nsid) if said.nsid is not None else None,
         "latency_ms": round(said.latency_s * 1000, 1) if said.latency_s is not None else None,
         "transport": said.transport,
@@ -87,11 +87,13 @@ def _agreement(survey: Survey, words: Words) -> tuple[bool, list[str]]:
     if silent:
         listed = ", ".join(said.address.ip for said in silent)
         out.append(words("servers.silent", count=len(silent), all=len(survey.servers), list=listed))
-    if out:
-        return False, out
-    if len(survey.servers) == 1:
-        return True, [words("servers.agree.one")]
-    return True, [words("servers.agree", count=len(useful))]
+    agree = not out
+    one = len(survey.servers) == 1
+    if agree:
+        out.append(words("servers.agree.one") if one else words("servers.agree", count=len(useful)))
+    if not good:
+        out.append(words("servers.bogus.one" if len(useful) == 1 else "servers.bogus"))
+    return agree, out
 
 
 def digest_of(steps: Sequence[Step]) -> str:

@@ -15,6 +15,7 @@ h3 { font-size: 1rem; margin: 0; overflow-wrap: anywhere; }
 p { margin: 0 0 8px; overflow-wrap: anywhere; }
 code, .mono { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .86em;
   overflow-wrap: anywhere; }
+.whole { white-space: nowrap; }
 .soft { color: var(--soft); font-size: .875rem; }
 .card { background: #fff; border: 1px solid var(--edge); border-radius: 10px; padding: 18px 20px; margin: 16px 0; }
 .verdict { border-left: 8px solid var(--soft); }

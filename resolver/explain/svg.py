@@ -10,22 +10,24 @@ what was shortened is whole in a `<title>`.
 Limitations: widths of text are estimated, since nothing here knows fonts; lines are shortened early rather than late.
 """
 
-from collections.abc import Iterable
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
 from resolver.explain.links import Document
 from resolver.explain.texts import Words
 
-WIDTH: Final = 440
+WIDTH: Final = 400
 _LEFT: Final = 12
 _INNER: Final = WIDTH - 2 * _LEFT
 _RAIL: Final = 44
 """Where the arrows run."""
 _LINE: Final = 18
-_SANS: Final = 6.3
-"""Units an average letter takes at 12 units' size; bold and monospaced take more."""
-_MONO: Final = 7.5
+_ROW: Final = 46
+"""Height that a row of keys takes."""
+_KEY: Final = 174
+_FULL: Final = 57
+"""Letters of 12 units that a line in a box holds; `_BESIDE`: beside an arrow."""
+_BESIDE: Final = 51
 _MOST_KEYS: Final = 8
 _MOST_DS: Final = 4
 _MOST_RECORDS: Final = 4
@@ -92,14 +94,14 @@ class _Drawing:
         shown = keys[:_MOST_KEYS]
         lines = self._zone_lines(zone, len(keys) - len(shown))
         rows = (len(shown) + 1) // 2
-        height = 38 + rows * 44 + len(lines) * _LINE + (8 if lines or rows else 0)
-        self._box(state, height, zone["zone"], dashed=zone["inherited"])
-        y = self.y + 44
+        height = 40 + rows * _ROW + len(lines) * _LINE + (10 if lines else 2)
+        self._box(state, height, self._name(zone["zone"]), dashed=zone["inherited"])
+        y = self.y + 42
         for index, key in enumerate(shown):
-            self._key(key, _LEFT + 10 + (index % 2) * 202, y + (index // 2) * 44)
-        y += rows * 44
+            self._key(key, _LEFT + 10 + (index % 2) * (_KEY + 8), y + (index // 2) * _ROW)
+        y += rows * _ROW
         for line in lines:
-            self._text(_LEFT + 12, y + 8, line, 62)
+            self._text(_LEFT + 14, y + 10, line, _FULL)
             y += _LINE
         self.y += height
 
@@ -110,7 +112,7 @@ class _Drawing:
         if signature is not None and signature["holds"]:
             lines.append(f"DNSKEY: {self._by(signature)}")
         if zone["security"] != "secure":
-            lines += _wrap(zone["text"] or zone["reason"], 62, 3)
+            lines += _wrap(zone["text"] or zone["reason"], _FULL, 3)
         return lines
 
     def _key(self, key: Document, x: float, y: float) -> None:
@@ -119,19 +121,19 @@ class _Drawing:
         width = 2.2 if key["used"] else 1
         dash = ' stroke-dasharray="4 3"' if dead else ""
         self.out.append(
-            f'<rect x="{x}" y="{y - 2}" width="192" height="38" rx="5" fill="#fff" stroke="{edge}" '
+            f'<rect x="{x}" y="{y - 2}" width="{_KEY}" height="40" rx="5" fill="#fff" stroke="{edge}" '
             f'stroke-width="{width}"{dash}/>'
         )
         role = key["role"] if key["role"] != "none" else "DNSKEY"
-        self._text(x + 9, y + 13, f"{role} {key['tag']}", 22, bold=True)
+        self._text(x + 9, y + 13, f"{role} {key['tag']}", 20, bold=True)
         notes = [key["algorithm_name"]]
         notes += [self.words("mark.revoked")] if key["revoked"] else []
         notes += [self.words("mark.no-zone-key")] if not key["zone_key"] else []
-        self._text(x + 9, y + 29, ", ".join(notes), 28, size=11, colour="#57606a")
+        self._text(x + 9, y + 29, ", ".join(notes), 26, size=11, colour="#57606a")
         if key["used"]:
             # A key that signs the key set: a small key, drawn.
             self.out.append(
-                f'<g transform="translate({x + 172} {y + 12})" fill="none" stroke="{edge}" stroke-width="1.8">'
+                f'<g transform="translate({x + _KEY - 20} {y + 12})" fill="none" stroke="{edge}" stroke-width="1.8">'
                 f'<title>{escape(self.words("mark.signs"))}</title><circle cx="-4" r="4"/>'
                 f'<path d="M0 0 h9 v4 m-3 -4 v3"/></g>'
             )
@@ -154,10 +156,10 @@ class _Drawing:
             if signature is not None:
                 lines.append(self._by(signature))
         elif zone["no_ds"] is not None:
-            lines = [self.words("chain.no-ds", parent=zone["parent"])]
-            lines += [part for sentence in zone["no_ds"]["words"] for part in _wrap(sentence, 55, 2)][:3]
+            lines = [self.words("chain.no-ds", parent=self._name(zone["parent"]))]
+            lines += [part for sentence in zone["no_ds"]["words"] for part in _wrap(sentence, _BESIDE, 3)][:4]
         else:
-            lines = _wrap(zone["text"] or zone["reason"], 55, 3) if broken else []
+            lines = _wrap(zone["text"] or zone["reason"], _BESIDE, 3) if broken else []
         self._arrow("bogus" if broken else _state(zone["security"]), lines)
 
     def _ds(self, ds: Document) -> str:
@@ -166,6 +168,9 @@ class _Drawing:
     def _answer_link(self, zone: Document | None) -> None:
         steps = self.document["steps"]
         if zone is None:
+            return
+        if broken_above(self.document):
+            self._arrow("unknown", [self.words("chain.above")])
             return
         broken = self.fault["link"] in ("answer", "denial", "servers", "resolver")
         state = "bogus" if broken else _state(steps[-1]["security"] if steps else "")
@@ -190,7 +195,7 @@ class _Drawing:
             self._sign(state, _RAIL, top + height / 2 - 4)
         y = top + (height - len(lines) * _LINE) / 2 + 11
         for line in lines:
-            self._text(_RAIL + 22, y, line, 57, colour=colour if state == "bogus" else "#24292f")
+            self._text(_RAIL + 22, y, line, _BESIDE, colour=colour if state == "bogus" else "#24292f")
             y += _LINE
         self.y = foot
 
@@ -201,7 +206,7 @@ class _Drawing:
             f'<g transform="translate({_RAIL - 10} {self.y + 16})" fill="none" stroke="#fff" stroke-width="1.8">'
             f'<circle cy="-7" r="2.6"/><path d="M0 -4 V9 M-5 -1 H5 M-8 3 C-7 8 -3 9 0 9 C3 9 7 8 8 3"/></g>'
         )
-        self._text(_RAIL + 12, self.y + 20, text, 54, bold=True, colour="#fff")
+        self._text(_RAIL + 12, self.y + 20, text, 44, bold=True, colour="#fff")
         self.y += 32
 
     # --- the answer ----------------------------------------------------------------------------------------------
@@ -213,24 +218,24 @@ class _Drawing:
         lines += [_data(record) for record in records[:_MOST_RECORDS]]
         lines += [f"+ {len(records) - _MOST_RECORDS}"] if len(records) > _MOST_RECORDS else []
         if step["denial"] is not None:
-            lines += [part for sentence in step["denial"]["words"] for part in _wrap(sentence, 62, 2)][:6]
-        if step["security"] not in ("secure", "unchecked"):
-            lines += _wrap(step["text"] or step["reason"], 62, 3)
+            lines += [part for sentence in step["denial"]["words"] for part in _wrap(sentence, _FULL, 3)][:7]
+        if step["security"] not in ("secure", "unchecked") and not broken_above(self.document):
+            lines += _wrap(step["text"] or step["reason"], _FULL, 4)
         height = 46 + len(lines) * _LINE
         self._box(state, height, f"{step['name']} {step['type']}", rx=16)
         for index, line in enumerate(lines):
             mono = 1 <= index <= min(len(records), _MOST_RECORDS)
-            self._text(_LEFT + 14, self.y + 55 + index * _LINE, line, 52 if mono else 62, mono=mono)
+            self._text(_LEFT + 14, self.y + 52 + index * _LINE, line, 47 if mono else _FULL, mono=mono)
         self.y += height + 8
 
     def _nothing(self) -> None:
         """There is no answer at all."""
         question = self.document["question"]
-        lines = _wrap(self.document["answer"]["sentence"], 62, 5)
+        lines = _wrap(self.document["answer"]["sentence"], _FULL, 6)
         height = 46 + len(lines) * _LINE
         self._box("bogus", height, f"{question['name']} {question['type']}", rx=16, word=self.words("kind.none"))
         for index, line in enumerate(lines):
-            self._text(_LEFT + 14, self.y + 55 + index * _LINE, line, 62)
+            self._text(_LEFT + 14, self.y + 52 + index * _LINE, line, _FULL)
         self.y += height + 8
 
     # --- pieces --------------------------------------------------------------------------------------------------
@@ -243,7 +248,7 @@ class _Drawing:
             f'fill="{ground}" stroke="{colour}" stroke-width="2"{dash}/>'
         )
         word = word or self.words(f"word.{'indeterminate' if state == 'unknown' else state}")
-        self._text(_LEFT + 14, self.y + 24, title, 34, bold=True, size=14, mono=True)
+        self._text(_LEFT + 14, self.y + 24, title, 28, bold=True, size=14, mono=True)
         self._text(WIDTH - _LEFT - 34, self.y + 24, word, 14, bold=True, colour=colour, end=True)
         self._sign(state, WIDTH - _LEFT - 20, self.y + 20)
 
@@ -272,12 +277,21 @@ class _Drawing:
         whole = f"<title>{escape(clean(text))}</title>" if short != text else ""
         self.out.append(f'<text x="{x}" y="{y}" fill="{colour}"{style}>{whole}{escape(clean(short))}</text>')
 
+    def _name(self, zone: str | None) -> str:
+        return self.words("word.root") if zone == "." else str(zone)
+
     def _by(self, signature: Document) -> str:
         """A signature in one line."""
         if "tag" not in signature:
             return str(signature["text"]) or self.words("chain.no-sig")
-        by = self.words("chain.by", tag=signature["tag"], signer=signature["signer"])
+        by = self.words("chain.by", tag=signature["tag"], signer=self._name(signature["signer"]))
         return f"RRSIG {by}, {signature['left']}"
+
+
+def broken_above(document: Document) -> bool:
+    """Whether the chain breaks before it reaches the answer, which then is bogus for no fault of its own."""
+    fault = document["fault"]
+    return fault is not None and fault["link"] in ("anchor", "ds", "keys")
 
 
 def _state(security: str) -> str:
@@ -305,7 +319,7 @@ def clean(text: Any) -> str:
 def _wrap(text: str, width: int, most: int) -> list[str]:
     """Lines of at most `width` letters, at most `most` of them; the last is shortened."""
     lines: list[str] = []
-    for word in _words(text):
+    for word in text.split():
         if lines and len(lines[-1]) + 1 + len(word) <= width:
             lines[-1] += f" {word}"
         else:
@@ -313,7 +327,3 @@ def _wrap(text: str, width: int, most: int) -> list[str]:
     if len(lines) > most:
         lines = [*lines[: most - 1], " ".join(lines[most - 1 :])]
     return lines
-
-
-def _words(text: str) -> Iterable[str]:
-    return text.split()
