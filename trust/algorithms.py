@@ -1,4 +1,4 @@
-"""Keys, signatures and digests: the only file of `trust` that imports `cryptography`.
+"""Keys, signatures and digests: the only file on the query path that imports `cryptography`.
 
 A `Key` is one DNSKEY record. Its public key is loaded when the first signature is tried and then kept, so a zone's key
 costs one load for as long as the zone's keys are remembered. A malformed key loads as None and verifies nothing; nothing
