@@ -59,11 +59,15 @@ def describe(findings: list[Finding]) -> str:
     for finding in sorted(findings, key=lambda finding: finding.what.startswith("not queried")):
         last[finding.server.ip if finding.server else "", finding.ns_name or b""] = finding
     out = ""
+    room = MAX_EDE_TEXT - len("; and 9999 more")
     for count, finding in enumerate(last.values()):
-        piece = f"{'; ' if out else ''}{_describe(finding)}"
-        if len(out) + len(piece) > MAX_EDE_TEXT - 16:
+        piece = _describe(finding)
+        if not out:
+            out = piece if len(piece) <= room else f"{piece[: room - 3]}..."
+        elif len(out) + len("; ") + len(piece) <= room:
+            out = f"{out}; {piece}"
+        else:
             return f"{out}; and {len(last) - count} more"
-        out += piece
     return out
 
 
