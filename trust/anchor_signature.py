@@ -71,16 +71,19 @@ def check_signature(
     """
     if len(signature) > MAX_SIGNATURE or len(bundle) > MAX_SIGNATURE:
         raise SignatureError(f"signature or CA bundle of more than {MAX_SIGNATURE} octets")
-    authorities = list(_certificates(_ders(bundle, "CA bundle")))
-    if not authorities:
-        raise SignatureError("the CA bundle holds no certificate that can be read")
-    try:
-        return _check(content, signature, authorities, now_wall, policy, signer)
-    except SignatureError:
-        raise
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, UnsupportedAlgorithm) as error:
-        # asn1crypto parses lazily: malformed parts show when they are touched.
-        raise SignatureError(f"malformed CMS signature: {error}") from None
+    with warnings.catch_warnings():
+        # Of certificates with flaws that nothing here depends on; there may be such in any bundle.
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        authorities = list(_certificates(_ders(bundle, "CA bundle")))
+        if not authorities:
+            raise SignatureError("the CA bundle holds no certificate that can be read")
+        try:
+            return _check(content, signature, authorities, now_wall, policy, signer)
+        except SignatureError:
+            raise
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, UnsupportedAlgorithm) as error:
+            # asn1crypto parses lazily: malformed parts show when they are touched.
+            raise SignatureError(f"malformed CMS signature: {error}") from None
 
 
 def _check(
@@ -260,11 +263,8 @@ def _certificates(ders: Iterable[bytes]) -> Iterator[x509.Certificate]:
     """Those that can be read: CA bundles have others, too (a mail address in a PrintableString, for one)."""
     for der in ders:
         try:
-            with warnings.catch_warnings():
-                # Told of certificates with flaws that the path does not depend on.
-                warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-                certificate = x509.load_der_x509_certificate(der)
-                _ = certificate.subject, certificate.issuer, certificate.extensions
+            certificate = x509.load_der_x509_certificate(der)
+            _ = certificate.subject, certificate.issuer, certificate.extensions
         except (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
             continue
         yield certificate
