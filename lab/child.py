@@ -75,7 +75,7 @@ async def start(
             stderr=stream,
             cwd=directory,
             start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=die_with_parent if sys.platform == "linux" else None,
         )
     return Child(name, process)
 
@@ -90,6 +90,6 @@ def explain_status(status: int) -> str:
         return f"killed by signal {-status}"
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Runs in the child before it becomes the program (prctl(2))."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
