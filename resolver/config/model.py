@@ -314,7 +314,6 @@ class NtaSection(Section):
         low=10,
         high=7 * DAY,
         note="not above max-lifetime",
-        effect=Effect.LATER,
     )
     max_lifetime: Duration = option(
         "7d",
@@ -323,14 +322,19 @@ class NtaSection(Section):
         reload=Reload.LIVE,
         low=10,
         high=7 * DAY,
-        effect=Effect.LATER,
     )
     require_approval: Flag = option(
         True,
         "A negative trust anchor takes effect only when a second person approves it.",
         source="guideline 2-22",
         reload=Reload.LIVE,
-        effect=Effect.LATER,
+    )
+    identity: Literal["operator", "peer"] = option(
+        "operator",
+        "Who counts as the person that acts: the operator's name given with the command (else the system user), or the"
+        " system user at the other end of the control socket only.",
+        source="guideline 2-22",
+        reload=Reload.LIVE,
     )
     recheck_interval: Duration = option(
         "5m",
@@ -339,7 +343,6 @@ class NtaSection(Section):
         reload=Reload.LIVE,
         low=10,
         high=DAY,
-        effect=Effect.LATER,
     )
     extended_error: Flag = option(
         True,

@@ -10,7 +10,6 @@ own resolver), `control` and `routes` (the API of the commands), `logs`, `observ
 """
 
 import os
-from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
@@ -20,9 +19,11 @@ from resolver.daemon import logs
 from resolver.daemon.build import anchor_summary, worker_count
 from resolver.daemon.errors import StartError
 from resolver.daemon.manager import Manager, Source
+from resolver.daemon.nta_service import attach_ntas
 from resolver.daemon.privileges import become, raise_file_limit
 from resolver.daemon.services import open_services
 from resolver.daemon.sockets import open_sockets, without_ipv6
+from resolver.daemon.state import open_state
 from resolver.daemon.worker import make_plan
 
 __all__ = ["Source", "run"]
@@ -53,31 +54,22 @@ def _run(config: Config, source: Source, log: FilteringBoundLogger) -> int:
     if left_out:
         log.warning("no-ipv6", option="server.listen", left_out=[str(endpoint) for endpoint in left_out])
     sets, bound = open_sockets(endpoints, count)
-    services = None
+    services, state = None, None
     try:
         services = open_services(config, log)
         if config.server.user is not None:
             become(config.server.user)
         plan = make_plan(config)
-        check_state_directory(config, log)
+        state = open_state(config, log)
         log.info("listening", addresses=[str(endpoint) for endpoint in bound], anchors=anchor_summary(plan.points))
         manager = Manager(source, plan, sets, bound, files, log)
+        attach_ntas(manager, state)
         services.attach(manager)
         return manager.run()
     finally:
         if services is not None:
             services.close()
+        if state is not None:
+            state.close()
         for sockets in sets:
             sockets.close()
-
-
-def check_state_directory(config: Config, log: FilteringBoundLogger) -> None:
-    """Tell when what must survive a restart could not be written.
-
-    Nothing is written there yet, so it is no reason not to start.
-    """
-    directory: Path = config.trust.state_dir
-    if not directory.is_dir():
-        log.warning("state-directory-missing", directory=str(directory), option="trust.state-dir")
-    elif not os.access(directory, os.W_OK | os.X_OK):
-        log.warning("state-directory-read-only", directory=str(directory), option="trust.state-dir")

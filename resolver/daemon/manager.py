@@ -14,7 +14,7 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -94,9 +94,14 @@ class Check:
 
 @dataclass(slots=True)
 class Hooks:
-    """What others hang onto the manager. `reloaded`: called with each new configuration in force."""
+    """What others hang onto the manager.
+
+    `reloaded`: called with each new configuration in force; `tables`: give routes of the control API (aiohttp's
+    `web.RouteDef`), called when it starts.
+    """
 
     services: list[Service] = field(default_factory=list)
+    tables: list[Callable[[], Iterable[Any]]] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     reloaded: list[Callable[[Config], None]] = field(default_factory=list)
 
@@ -149,6 +154,11 @@ class Manager:
         return self._life.level
 
     @property
+    def plan(self) -> Plan:
+        """What workers are made from."""
+        return self._life.plan
+
+    @property
     def points(self) -> TrustPoints:
         """The trust points and NTAs in force."""
         return self.trust.current
@@ -157,7 +167,7 @@ class Manager:
     def prober(self) -> Prober:
         """The supervisor's own resolver."""
         if self._prober is None:
-            self._prober = Prober(self._life.plan, self.points, self._crashed)
+            self._prober = Prober(self._life.plan, self.points, self.crashed)
         return self._prober
 
     # --- as the supervisor's owner -------------------------------------------------------------------------------
@@ -215,7 +225,8 @@ class Manager:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.log.error("internal-error", where="supervisor", exc_info=error)
 
-    def _crashed(self, where: str, error: Exception) -> None:
+    def crashed(self, where: str, error: Exception) -> None:
+        """A resolver of the supervisor met a bug."""
         self.log.error("internal-error", where=f"prober: {where}", exc_info=error)
 
     def _body(self, life: Life) -> Body:

@@ -78,7 +78,7 @@ def _control(manager: Manager, sock: socket.socket) -> Service:
         from resolver.daemon.control import Control
         from resolver.daemon.routes import routes
 
-        control = Control(sock, [routes(manager)], manager.log)
+        control = Control(sock, [routes(manager), *(table() for table in manager.hooks.tables)], manager.log)
         await control.start()
 
     async def close() -> None:

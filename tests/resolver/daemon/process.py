@@ -4,9 +4,11 @@ import contextlib
 import json
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ class Daemon:
     """`akashi serve` with these settings. A context manager; neither the process nor its workers outlive it."""
 
     def __init__(self, *settings: str, config: Path | None = None, listen: str = "127.0.0.1:0", **options: Any) -> None:
+        self._state = tempfile.mkdtemp(prefix="akashi-state-")
         command = [sys.executable, "-W", "error", "-m", "resolver", "serve"]
         if config is not None:
             command += ["-c", str(config)]
@@ -25,7 +28,7 @@ class Daemon:
             f"server.listen={listen}",
             "server.workers=1",
             "log.format=json",
-            "trust.state-dir=/",
+            f"trust.state-dir={self._state}",
             "upstream.prime=false",
             "control.socket=",
             "metrics.listen=",
@@ -114,6 +117,7 @@ class Daemon:
         self._thread.join(LIMIT_S)
         assert self.process.stderr is not None
         self.process.stderr.close()
+        shutil.rmtree(self._state, ignore_errors=True)
 
 
 def children_of(pid: int) -> list[int]:
