@@ -4,6 +4,7 @@ One file: style sheet and drawing inline, no script, nothing loaded from anywher
 browser, too). Every text is escaped: names and records come from the network.
 """
 
+from collections import Counter
 from html import escape
 from typing import Any
 
@@ -37,6 +38,7 @@ class _Page:
         foot = words("page.foot", name=question["name"], type=question["type"])
         parts = [
             self._summary(),
+            self._procedure(),
             '<div class="columns">',
             f'<section class="card drawing"><h2>{self.say("page.chain")}</h2>\n{draw(document)}</section>',
             f'<section class="card chain"><h2>{self.say("page.links")}</h2>{self._chain()}</section>',
@@ -44,7 +46,6 @@ class _Page:
             self._answer(),
             *(self._survey(survey) for survey in document["authorities"]),
             self._looks(),
-            self._procedure(),
             self._trouble(),
         ]
         return (
@@ -76,7 +77,6 @@ class _Page:
         ]
         if contacts:
             facts.append(("page.contact", "<br>".join(map(text, contacts))))
-        facts.append(("page.next", text(answer["next"])))
         facts.append(("col.rcode", f"<code>{text(answer['rcode'])}</code>"))
         if errors:
             facts.append(("page.errors", "<br>".join(map(text, errors))))
@@ -142,9 +142,9 @@ class _Page:
         span = f"{_whole(signature['inception'])} – {_whole(signature['expiration'])} ({text(signature['left'])})"
         line = f"{text(words('chain.rrsig', covers=covers))} {text(by)}: {span}"
         if signature.get("holds") is False:
-            line += f" <strong>{_SIGN['bogus']} {text(signature['text'])}</strong>"
+            line += f"&nbsp;<strong>{_SIGN['bogus']} {text(signature['text'])}</strong>"
         elif signature.get("holds"):
-            line += f" {_SIGN['secure']}"
+            line += f"&nbsp;{_SIGN['secure']}"
         return line
 
     def _denial(self, denial: Document | None, what: str) -> list[str]:
@@ -175,40 +175,46 @@ class _Page:
         return f'<section class="card answer"><h2>{self.say("page.answer")}</h2>{"".join(parts)}</section>' if parts else ""
 
     def _survey(self, survey: Document) -> str:
-        columns = (
-            "col.server",
-            "col.rcode",
-            "col.security",
-            "col.nsid",
-            "col.latency",
-            "col.serial",
-            "col.keys",
-            "col.digest",
-        )
+        columns = [self.say(f"col.{key}") for key in ("server", "says", "security", "latency", "zone")]
         rows = []
         for row in survey["servers"]:
             latency = f"{row['latency_ms']} ms ({row['transport'].upper()})" if row["latency_ms"] is not None else "–"
             why = f"<br>{text(row['text'])}" if row["text"] and row["security"] != "secure" else ""
             state = self._tag(row["security"]) if row["security"] is not None else self._tag("", row["what"])
-            cells = (
-                f"<code>{_whole(row['address'])}</code>" + (f"<br>{text(row['name'])}" if row["name"] else ""),
-                text(" ".join(filter(None, (row["rcode"], self.words(f"kind.{row['kind']}") if row["kind"] else ""))))
-                or "–",
-                f"{state}{why}",
-                f"<code>{text(row['nsid'])}</code>" if row["nsid"] else "–",
-                _whole(latency),
-                _whole(row["serial"] if row["serial"] is not None else "–"),
-                text(", ".join(map(str, row["keys"])) if row["keys"] is not None else "–"),
-                f"<code>{_whole(row['digest'])}</code>" if row["digest"] else "–",
-            )
-            rows.append([(self.say(column), cell) for column, cell in zip(columns, cells, strict=True)])
+            cells = (self._who(row), self._says(row), f"{state}{why}", _whole(latency), self._has(row))
+            rows.append(list(zip(columns, cells, strict=True)))
         question = f"{survey['question']['name']} {survey['question']['type']}"
-        of = self.words("page.servers.of", question=question, zone=survey["zone"])
+        of = self.words("page.servers.of", question=question, zone=self.zone_name(survey["zone"]))
         mark = "" if survey["agree"] else f"{_SIGN['bogus']} "
         return (
             f'<section class="card servers"><h2>{self.say("page.servers")}</h2><p class="soft">{text(of)}</p>'
-            f"<p>{mark}{text(survey['sentence'])}</p>{_table([self.say(column) for column in columns], rows)}</section>"
+            f"<p>{mark}{text(survey['sentence'])}</p>{_table(columns, rows)}</section>"
         )
+
+    def _who(self, row: Document) -> str:
+        """A server: address, name, NSID."""
+        nsid = self.words("server.nsid", nsid=row["nsid"]) if row["nsid"] else self.words("server.no-nsid")
+        lines = [f"<code>{_whole(row['address'])}</code>", text(row["name"] or "")]
+        lines.append(f'<span class="soft">{text(nsid)}</span>' if row["rcode"] is not None else "")
+        return "<br>".join(filter(None, lines))
+
+    def _says(self, row: Document) -> str:
+        """What it answered."""
+        if row["rcode"] is None:
+            return "–"
+        lines = [f"<code>{_whole(row['rcode'])}</code>"]
+        if row["kind"]:
+            lines.append(text(self.words(f"kind.{row['kind']}")))
+        if row["digest"]:
+            lines.append(f'<span class="soft">{_whole(self.words("server.digest", digest=row["digest"]))}</span>')
+        return "<br>".join(lines)
+
+    def _has(self, row: Document) -> str:
+        """Which version of the zone it serves, and with which keys."""
+        lines = [_whole(self.words("server.serial", serial=row["serial"]))] if row["serial"] is not None else []
+        if row["keys"] is not None:
+            lines.append(text(self.words("server.keys", keys=", ".join(map(str, row["keys"])))))
+        return "<br>".join(lines) or "–"
 
     def _looks(self) -> str:
         """Fresh and remembered, checked and not, beside each other."""
@@ -230,9 +236,11 @@ class _Page:
             state = self._tag(security, "AD" if key == "word.daemon" and security == "secure" else "")
             if key == "word.daemon" and not look["authentic"]:
                 state = self._tag("", "no AD")
-            data = "<br>".join(f"<code>{text(record)}</code>" for record in look["records"]) or "–"
+            # A bogus answer has data that no client gets, unless it sets CD: that is the next row's.
+            records = look["records"] if look["rcode"] != "SERVFAIL" else []
+            data = "<br>".join(f"<code>{text(record)}</code>" for record in records) or "–"
             errors = "<br>".join(text(f"{each['code']} {each['name']}") for each in look["errors"]) or "–"
-            cells = (self.say(key), text(look["rcode"]), state, data, errors)
+            cells = (self.say(key), f"<code>{_whole(look['rcode'])}</code>", state, data, errors)
             rows.append(list(zip(columns, cells, strict=True)))
         return (
             f'<section class="card looks"><h2>{self.say("page.compare")}</h2><p>{text(daemon["sentence"])}</p>'
@@ -251,7 +259,10 @@ class _Page:
         findings = self.document["servers"]
         if not findings:
             return ""
-        lines = [text(f"{each['server'] or each['name_server']}: {each['what']} ({each['question']})") for each in findings]
+        counted = Counter(
+            f"{each['server'] or each['name_server']}: {each['what']} ({each['question']})" for each in findings
+        )
+        lines = [text(line if count == 1 else f"{line} ×{count}") for line, count in counted.items()]
         return f'<section class="card"><h2>{self.say("page.trouble")}</h2>{_list(lines)}</section>'
 
     # --- pieces --------------------------------------------------------------------------------------------------

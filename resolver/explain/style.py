@@ -62,8 +62,9 @@ footer { padding-bottom: 32px; }
   body { background: #fff; font-size: 10.5pt; line-height: 1.4; }
   main, header, footer { max-width: none; padding: 0; }
   .card { border-color: #999; border-radius: 4px; padding: 10px 12px; margin: 0 0 10px; }
-  .columns { display: block; }
-  .drawing { break-inside: avoid; } .drawing svg { max-height: 235mm; width: auto; }
+  .columns { display: block; break-before: page; } .columns::after { content: ""; display: block; clear: both; }
+  .drawing { break-inside: avoid; float: left; width: 84mm; padding: 8px 4px; } .drawing h2 { margin-left: 8px; }
+  .drawing svg { max-height: 240mm; width: auto; } .chain { margin-left: 88mm; font-size: 9.5pt; }
   .zone, tr, li { break-inside: avoid; } h2 { break-after: avoid; }
   .zone.fault { margin: 0 -12px; padding: 8px 12px; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }

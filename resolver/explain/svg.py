@@ -25,9 +25,9 @@ _LINE: Final = 18
 _ROW: Final = 46
 """Height that a row of keys takes."""
 _KEY: Final = 174
-_FULL: Final = 57
+_FULL: Final = 52
 """Letters of 12 units that a line in a box holds; `_BESIDE`: beside an arrow."""
-_BESIDE: Final = 51
+_BESIDE: Final = 47
 _MOST_KEYS: Final = 8
 _MOST_DS: Final = 4
 _MOST_RECORDS: Final = 4
@@ -110,7 +110,7 @@ class _Drawing:
         lines = [f"+ {more}"] if more > 0 else []
         signature = zone["dnskey"]["signature"] if zone["dnskey"] is not None else None
         if signature is not None and signature["holds"]:
-            lines.append(f"DNSKEY: {self._by(signature)}")
+            lines.append(self.words("chain.keyset", tag=signature["tag"], left=signature["left"]))
         if zone["security"] != "secure":
             lines += _wrap(zone["text"] or zone["reason"], _FULL, 3)
         return lines
@@ -151,10 +151,11 @@ class _Drawing:
         if above is None:
             return
         if zone["ds"] is not None:
-            lines = [self._ds(ds) for ds in zone["ds"]["records"][:_MOST_DS]]
+            records = [self._ds(ds) for ds in zone["ds"]["records"][:_MOST_DS]]
             signature = zone["ds"]["signature"]
             if signature is not None:
-                lines.append(self._by(signature))
+                records.append(self._by(signature))
+            lines = [part for record in records for part in _wrap(record, _BESIDE, 2)]
         elif zone["no_ds"] is not None:
             lines = [self.words("chain.no-ds", parent=self._name(zone["parent"]))]
             lines += [part for sentence in zone["no_ds"]["words"] for part in _wrap(sentence, _BESIDE, 3)][:4]
@@ -177,7 +178,8 @@ class _Drawing:
         lines = []
         for step in steps[-1:]:
             used = [signature for signature in step["signatures"] if signature["used"]]
-            lines = [self._by(signature) for signature in used[:2]]
+            told = dict.fromkeys(self._by(signature) for signature in used)
+            lines = [part for one in list(told)[:2] for part in _wrap(one, _BESIDE, 2)]
             if not used and step["security"] == "bogus":
                 lines = [self.words("chain.no-sig")]
         self._arrow(state, lines)
@@ -219,7 +221,8 @@ class _Drawing:
         lines += [f"+ {len(records) - _MOST_RECORDS}"] if len(records) > _MOST_RECORDS else []
         if step["denial"] is not None:
             lines += [part for sentence in step["denial"]["words"] for part in _wrap(sentence, _FULL, 3)][:7]
-        if step["security"] not in ("secure", "unchecked") and not broken_above(self.document):
+        told = [zone["text"] for zone in self.document["chain"]]
+        if step["security"] not in ("secure", "unchecked") and step["text"] not in told:
             lines += _wrap(step["text"] or step["reason"], _FULL, 4)
         height = 46 + len(lines) * _LINE
         self._box(state, height, f"{step['name']} {step['type']}", rx=16)
