@@ -16,6 +16,12 @@ from resolver.cli.lazy import LazyCommand, LazyGroup
 COMMANDS = {
     "serve": LazyCommand("resolver.cli.serve:serve", "Run the resolver in the foreground."),
     "check-config": LazyCommand("resolver.cli.check_config:check_config", "Say what is wrong with a configuration."),
+    "status": LazyCommand("resolver.cli.daemon_status:status", "Show how the running daemon is."),
+    "cache": LazyCommand("resolver.cli.cache:cache", "What the running daemon remembers: stats, lookup, flush."),
+    "reload": LazyCommand("resolver.cli.reload:reload", "Have the daemon read its configuration anew."),
+    "inflight": LazyCommand("resolver.cli.inflight:inflight", "List what is being resolved."),
+    "log": LazyCommand("resolver.cli.log:log", "What the running daemon writes to its log: level."),
+    "nta": LazyCommand("resolver.cli.nta:nta", "Negative trust anchors: propose, approve, list, remove, history …"),
     "explain": LazyCommand("resolver.cli.explain:explain", "Show the chain of trust of a name, with the failing link."),
     "lab": LazyCommand("resolver.cli.lab:lab", "A mini-Internet in a box: signed zones, faults, drills."),
 }

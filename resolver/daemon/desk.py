@@ -9,8 +9,10 @@
 | stats | counts, sizes, limits hit |
 | log-level | writes other lines to the log from now on |
 | self-test | answers a query of its own, by the whole way through the worker but the socket |
+| retire | a successor serves: takes nothing more from clients, finishes what it has in hand, ends |
 
-News from the supervisor: `go` (with the trust points in force: serve from now on) and `retire` (a successor serves).
+News from the supervisor: `go`, with the trust points in force: serve from now on. News for it: `ready`, and `bye` with the
+last counts.
 """
 
 from collections.abc import Callable
@@ -46,11 +48,13 @@ class Desk:
         service: Service,
         sizes: Callable[[], dict[str, int]],
         evictions: Callable[[], dict[str, int]],
+        retire: Callable[[], None],
     ) -> None:
         self._driver = driver
         self._service = service
         self._sizes = sizes
         self._evictions = evictions
+        self._leave = retire
         self._tasks: dict[str, Callable[[Document], Document]] = {
             "trust": self._trust,
             "flush": self._flush,
@@ -59,6 +63,7 @@ class Desk:
             "stats": lambda _: self.stats(),
             "log-level": self._log_level,
             "self-test": self._self_test,
+            "retire": self._retire,
         }
 
     def handle(self, what: str, arguments: Document) -> Document:
@@ -99,6 +104,10 @@ class Desk:
         mono = clock.monotonic()
         tasks = self._driver.mesh.tasks()
         return {"count": len(tasks), "tasks": [_task(task, mono) for task in tasks[:MAX_INFLIGHT]]}
+
+    def _retire(self, arguments: Document) -> Document:
+        self._leave()
+        return {}
 
     def _log_level(self, arguments: Document) -> Document:
         logs.set_level(arguments["level"])

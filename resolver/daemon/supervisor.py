@@ -327,7 +327,7 @@ class Supervisor:
                 old, slot.current = slot.current, child
                 slot.delay = FIRST_DELAY_S
                 if old is not None:
-                    self._retire(old)
+                    await self._retire(old)
             return left
 
     async def _bring_up(self, slot: Slot, body: Body) -> Child:
@@ -360,14 +360,12 @@ class Supervisor:
         child.retiring = False
         return child
 
-    def _retire(self, child: Child) -> None:
-        """Let a worker finish what it has in hand, and go."""
+    async def _retire(self, child: Child) -> None:
+        """Let a worker finish what it has in hand, and go; it takes nothing more when this returns."""
         child.retiring = True
-        if child.channel is None:
-            self._signal([child], signal.SIGTERM)
-        else:
-            child.channel.tell("retire")
         self._loop.call_later(RETIRE_S, self._kill, child)
+        if await self.ask(child, "retire") is None:
+            self._signal([child], signal.SIGTERM)
 
     def _kill(self, child: Child) -> None:
         if child.pid in self._children:
@@ -393,8 +391,9 @@ class Supervisor:
 
     def _signal(self, children: Iterable[Child], number: signal.Signals) -> None:
         for child in children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child.pid, number)
+            if child.pid in self._children:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child.pid, number)
 
 
 def _ignore(future: "asyncio.Future[None]") -> None:

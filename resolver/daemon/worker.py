@@ -116,7 +116,7 @@ class Worker:
         self.udp = [UdpListener(sock, self.service) for sock in sockets.udp]
         self.tcp = TcpListeners(self.service, build_tcp_bounds(config))
         self._tcp_sockets = sockets.tcp
-        self.desk = Desk(self.driver, self.service, self._sizes, self._evictions)
+        self.desk = Desk(self.driver, self.service, self._sizes, self._evictions, self._retire)
         self._go = asyncio.Event()
         self._stop = asyncio.Event()
         self._drain_s = DRAIN_S
@@ -149,8 +149,16 @@ class Worker:
         if what == "go":
             self.driver.set_trust(decode_trust(facts["trust"]))
             self._go.set()
-        elif what == "retire":
-            self._end(RETIRE_DRAIN_S)
+
+    def _retire(self) -> None:
+        """A successor serves: what comes from now on is its."""
+        self._stop_receiving()
+        self._end(RETIRE_DRAIN_S)
+
+    def _stop_receiving(self) -> None:
+        for listener in self.udp:
+            listener.stop()
+        self.tcp.stop()
 
     def _orphaned(self) -> None:
         """The supervisor is gone: clients are served all the same."""
@@ -167,9 +175,7 @@ class Worker:
 
     async def _drain(self) -> None:
         """Take no new queries, and give those in hand their time."""
-        for listener in self.udp:
-            listener.stop()
-        self.tcp.stop()
+        self._stop_receiving()
         deadline = self.loop.time() + self._drain_s
         while self.loop.time() < deadline:
             self.tcp.hang_up_idle(_IDLE_S)
