@@ -70,13 +70,29 @@ def find_links(
     view.memory.failures.forget(question)
     links: list[Link] = []
     for step in outcome.steps:
-        link = yield from _judge_and_store(step, view, address_filter, checking_disabled, first and not links)
+        link = _known_secure(step, view) if links and not checking_disabled else None
+        if link is None:
+            link = yield from _judge_and_store(step, view, address_filter, checking_disabled, first and not links)
         links.append(link)
         if link.validated is not None and link.validated.verdict.security is Security.BOGUS:
             break
         if link.step.target != step.target or link.step.kind is not step.kind:
-            break  # a retry gave something else: the links after it belonged to the old answer
+            break  # it is something else, from the cache or a retry: the links after it belonged to the old answer
     return links
+
+
+def _known_secure(step: Step, view: View) -> Link | None:
+    """What is cached and secure for the question of a step that came along with an alias: it needs no new judgement, and
+    what the alias's server says of the target does not take its place.
+    """
+    known = lookup(Question(step.name, step.rtype), view)
+    if known is None:
+        return None
+    cached, entry = known
+    validated = entry.verdict(view.points.generation)
+    if validated is None or validated.verdict.security is not Security.SECURE:
+        return None
+    return Link(cached, validated, entry.expires, from_cache=True)
 
 
 def _from_cache(
@@ -157,7 +173,7 @@ def _store_bogus(step: Step, validated: Validated, view: View, generation: int, 
     """RFC 4035 §4.7, RFC 9520 §2.4: remember for a short while that it is bogus; clients with CD get the data."""
     mono = view.now.mono
     reason = validated.verdict.reason
-    if reason is Reason.LIMIT and not first:
+    if not first and (reason is Reason.LIMIT or view.budget.hit is not None):
         view.memory.store(step, mono, None)
         return Link(step, validated, mono)
     life = min(max(view.memory.ttl_of(step), FAILURE_TTL), FAILURE_TTL if reason in _PASSING else BOGUS_TTL)

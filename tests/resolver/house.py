@@ -76,6 +76,10 @@ class House:
                 return
         raise AssertionError(f"nobody waits for {asked!r}: {[_text(ask) for ask in self.waiting.values()]}")
 
+    def waiting_texts(self) -> list[str]:
+        """The questions whose packets wait, as "name type"."""
+        return [_text(ask) for ask in self.waiting.values()]
+
     def run(self) -> None:
         """Answer packets until there are no more."""
         while self.waiting:
@@ -133,14 +137,14 @@ class House:
         return change(ask, out) if change is not None else out
 
     def _fill(self, out: Message, zone: SignedZone, ask: Ask) -> None:
-        for child in zone.children:
-            if is_subdomain(ask.qname, child) and not (ask.qtype == t.DS and ask.qname == child):
-                self._refer(out, zone, child)
-                return
+        """The zone's answer, with the targets of aliases as far as the zone itself reaches."""
         name: Name | None = ask.qname
-        while (
-            name is not None and is_subdomain(name, zone.origin) and not any(is_subdomain(name, c) for c in zone.children)
-        ):
+        while name is not None and is_subdomain(name, zone.origin):
+            child = next((child for child in zone.children if is_subdomain(name, child)), None)
+            if child is not None and not (ask.qtype == t.DS and name == child):
+                if name == ask.qname:
+                    self._refer(out, zone, child)
+                return
             step = zone.step(name, ask.qtype)
             out.answer += step.rrsets
             out.authority += [rrset for rrset in step.authority if rrset not in out.authority]
