@@ -430,10 +430,9 @@ class ControlSection(Section):
 
     socket: SocketPath = option(
         "/run/akashi/control.sock",
-        'Unix socket of the control commands, which only its owner and group may use; "" is off.',
+        'Unix socket of the control commands, which only root and the daemon\'s own user may use; "" is off.',
         source=LOCAL,
         reload=Reload.RESTART,
-        effect=Effect.LATER,
     )
 
 
