@@ -16,7 +16,6 @@ parser.add_argument("--metrics-listen", required=True)
 parser.add_argument("--prefix", required=True)
 parser.add_argument("--ttl", type=int)
 parser.add_argument("--no-faults", dest="faults", action="store_false")
-parser.add_argument("--clock-offset", dest="clock_offset_s", type=int, default=0)
 
 if __name__ == "__main__":
     sys.exit(main(Settings(**vars(parser.parse_args()))))

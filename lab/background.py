@@ -60,7 +60,6 @@ def command_line(settings: Settings) -> list[str]:
         *("--resolver-listen", settings.resolver_listen),
         *("--metrics-listen", settings.metrics_listen),
         *("--prefix", settings.prefix),
-        *("--clock-offset", str(settings.clock_offset_s)),
     ]
     if settings.ttl is not None:
         line += ["--ttl", str(settings.ttl)]

@@ -43,8 +43,6 @@ class Settings:
     """Largest TTL anywhere, seconds; None: as a real Internet would have them."""
     faults: bool = True
     """Whether there is a zone for each fault of the catalogue."""
-    clock_offset_s: int = 0
-    """How far the clock by which zones are signed is ahead of this machine's."""
 
 
 class LabDirectory:

@@ -7,13 +7,24 @@
 `akashi lab drill NAME` plays one (resolver/cli/lab_drill.py). docs/DRILLS.md tells their stories.
 """
 
-from lab.drills import emergency_breaking, emergency_keeping, ksk_rollover, zsk_rollover
+from lab.drills import (
+    clock_skew,
+    emergency_breaking,
+    emergency_keeping,
+    expired_signatures,
+    ksk_rollover,
+    unsigned_transfer,
+    zsk_rollover,
+)
 from lab.drills.play import Drill
 
 _ALL = (
+    expired_signatures.DRILL,
+    clock_skew.DRILL,
     ksk_rollover.DRILL,
     zsk_rollover.DRILL,
     emergency_keeping.DRILL,
     emergency_breaking.DRILL,
+    unsigned_transfer.DRILL,
 )
 DRILLS: dict[str, Drill] = {drill.name: drill for drill in _ALL}

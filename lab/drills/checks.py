@@ -1,6 +1,7 @@
 """What a drill looks at: the resolver's answers, the authority's records, the states of keys, the output of commands."""
 
 import re
+import time
 from collections.abc import Callable
 from typing import cast
 
@@ -78,6 +79,16 @@ def logged(pattern: str, what: str) -> Check:
     return Check(f"the log tells of {what}", test, "$AKASHI_LAB/resolver.log", SETTLE_S)
 
 
+def passed(what: str, seconds: float) -> Check:
+    """So much time has passed since the last command was typed."""
+
+    def test(stage: Stage) -> str | None:
+        left = seconds - stage.since_typed()
+        return None if left <= 0 else f"{left:.1f} s are left"
+
+    return Check(what, test, within_s=seconds + SETTLE_S)
+
+
 # -- commands ------------------------------------------------------------------------------------------------------------
 
 
@@ -120,12 +131,11 @@ def dnskeys(zone: str, *labels: str) -> Check:
 
 def at_parent(zone: str, *labels: str) -> Check:
     """Every server of the parent publishes the DS of these keys and no others."""
-    parent = zone.partition(".")[2] or "."
     return _tags(
-        f"every server of {parent} has the DS of {_list(labels)}",
+        f"every server of the parent of {zone} has the DS of {_list(labels)}",
         zone,
         labels,
-        lambda stage: [(address, zone, "DS") for address in stage.servers(parent)],
+        lambda stage: [(address, zone, "DS") for address in stage.parent_servers(zone)],
         _ds_tags,
         f"{zone} DS +norec",
     )
@@ -141,6 +151,21 @@ def signed_by(zone: str, name: str, rtype: str, *labels: str) -> Check:
         _rrsig_tags,
         f"{name} {rtype} +dnssec +norec",
     )
+
+
+def in_time(zone: str, name: str, rtype: str) -> Check:
+    """By the clock of whoever looks, the signatures that the zone's servers send hold now."""
+
+    def test(stage: Stage) -> str | None:
+        now = time.time()
+        for address in stage.servers(zone):
+            answer = stage.at(address, name, rtype).answer
+            rrsigs = [cast(RRSIG, r) for rrset in answer if rrset.rdtype == dns.rdatatype.RRSIG for r in rrset]
+            if not rrsigs or any(not r.inception <= now <= r.expiration for r in rrsigs):
+                return f"{address}: " + (", ".join(f"{r.inception} to {r.expiration}" for r in rrsigs) or "no signature")
+        return None
+
+    return Check(f"at its servers, {name} {rtype} has signatures that hold today", test, f"{name} {rtype} +dnssec +norec")
 
 
 def _tags(
@@ -159,7 +184,7 @@ def _tags(
             found = {by_tag.get(tag, str(tag)) for tag in tags(seen)}
             if found != set(labels) or seen.rcode != "NOERROR":
                 return f"{address}: {seen.rcode}, {_list(sorted(found))}"
-        return None if asked else f"no server has {zone}"
+        return None if asked else "there is no such server"
 
     return Check(what, test, look)
 

@@ -30,7 +30,7 @@ DRILL = Drill(
             expect=(states(ZONE, ksk="Active"), at_parent(ZONE, "ksk"), secure(WWW)),
         ),
         Step(
-            say="Guideline step 1: Apply to the registrar for the removal of the DS. That may take its time; then jp has none.",
+            say="Guideline step 1: Apply to the registrar for the removal of the DS. It takes its time; then jp has none.",
             type=("akashi lab ds example.jp --none",),
             mood=Mood.ANSWERED,
             expect=(at_parent(ZONE), states(ZONE, ksk="Retired")),

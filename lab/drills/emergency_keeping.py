@@ -37,7 +37,7 @@ DRILL = Drill(
             expect=(states(ZONE, ksk="Active", ksk_2="Published"), dnskeys(ZONE, "ksk", "ksk-2", "zsk"), secure(WWW)),
         ),
         Step(
-            say="Guideline step 2: Both KSKs sign; the signatures hold only a little longer than it takes to change the DS.",
+            say="Guideline step 2: Both KSKs sign; the signatures hold just longer than it takes to change the DS.",
             type=("akashi lab policy example.jp --dnskey-validity 600",),
             expect=(signed_by(ZONE, ZONE, "DNSKEY", "ksk", "ksk-2"), secure(WWW)),
         ),
@@ -54,7 +54,7 @@ DRILL = Drill(
             expect=(says("caches may hold a DS RRset that only ksk matches"), secure(WWW)),
         ),
         Step(
-            say="Guideline step 4: Wait until the old DS has left every cache. From here on the leaked key is worth nothing.",
+            say="Guideline step 4: Wait until the old DS has left every cache. Now the leaked key is worth nothing.",
             wait=(states(ZONE, SETTLE_S, ksk="Dead"),),
             expect=(dnskeys(ZONE, "ksk", "ksk-2", "zsk"), secure(WWW)),
         ),

@@ -62,8 +62,8 @@ class Step:
 class Drill:
     """A story. `zone`: the zone it is about; `watched`: a wildcard name below which fresh names are asked all the time.
 
-    `ttl`: largest TTL of its mini-Internet, seconds. `clock_offset_s`: how far its resolver's clock is ahead. `settings`:
-    of the resolver. `needs`: commands of `akashi` without which it cannot be played.
+    `ttl`: largest TTL of its mini-Internet, seconds. `settings`: of the resolver. `needs`: commands of `akashi` without
+    which it cannot be played.
     """
 
     name: str
@@ -74,7 +74,6 @@ class Drill:
     source: str = ""
     watched: str | None = None
     ttl: int = 2
-    clock_offset_s: int = 0
     settings: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
 
@@ -146,7 +145,7 @@ def perform(drill: Drill, stage: Stage, audience: Audience) -> Report:
         report.problem = f"this drill needs {', '.join(f'`akashi {name}`' for name in missing)}, which is not there"
         return report
     try:
-        with stage.set(drill.ttl, drill.clock_offset_s, drill.settings, drill.watched):
+        with stage.set(drill.ttl, drill.settings, drill.watched):
             audience.opens(drill, stage)
             play(drill, stage, audience, report)
             report.asked = stage.watcher.asked

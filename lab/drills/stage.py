@@ -58,9 +58,10 @@ class Stage:
         self.address = "127.0.0.1"
         self.port = 0
         self.offset_s = 0
-        """How far the resolver's clock is ahead of this machine's."""
+        """How far the resolver's clock, and that of the commands beside it, is ahead of this machine's."""
         self.directory: LabDirectory
         self.lab: Settings
+        self._last_typed = 0.0
         self._settings: tuple[str, ...] = ()
         self._faketime = find_faketime() if use_faketime else None
         self._resolver: subprocess.Popen[bytes] | None = None
@@ -68,14 +69,12 @@ class Stage:
     # -- life --------------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def set(self, ttl: int, offset_s: int, settings: tuple[str, ...], watched: str | None) -> Iterator["Stage"]:
+    def set(self, ttl: int, settings: tuple[str, ...], watched: str | None) -> Iterator["Stage"]:
         """Start everything; at the end of the block stop it and remove what it left."""
         root = Path(tempfile.mkdtemp(prefix="akashi-drill-"))
         try:
             self._settings = settings
             self.port = free_port(self.address)
-            shift_lab = bool(offset_s) and self._faketime is None
-            self.offset_s = 0 if shift_lab else offset_s
             self.lab = Settings(
                 root,
                 free_port(self.address),
@@ -84,7 +83,6 @@ class Stage:
                 prefix=f"127.{random.randint(100, 250)}",
                 ttl=ttl,
                 faults=False,
-                clock_offset_s=-offset_s if shift_lab else 0,
             )
             self.directory = LabDirectory(root)
             with self._running_lab():
@@ -107,10 +105,20 @@ class Stage:
         finally:
             _end(process)
 
-    def start_resolver(self, offset_s: int | None = None) -> None:
-        """Start the resolver and wait until it answers. `offset_s`: of its clock; None: as the stage was set."""
-        if offset_s is not None:
+    def shift_clock(self, offset_s: int) -> str:
+        """Start the resolver again with its clock that far ahead of everybody else's; says how it was done."""
+        self.stop_resolver()
+        if self._faketime:
             self.offset_s = offset_s
+            how = f"FAKETIME={offset_s:+d} LD_PRELOAD={self._faketime.name} akashi serve -c $AKASHI_LAB/lab.toml"
+        else:
+            client.command(self.directory.control_socket, "clock", offset_s=-offset_s)
+            how = f"(no libfaketime here: all zones are signed {-offset_s:+d} s away instead) akashi serve …"
+        self.start_resolver()
+        return how
+
+    def start_resolver(self) -> None:
+        """Start the resolver and wait until it answers."""
         line = [sys.executable, "-m", "resolver", "serve", "-c", str(self.directory.config)]
         for setting in self._settings:
             line += ["--set", setting]
@@ -133,6 +141,7 @@ class Stage:
 
     def run(self, line: str) -> int:
         """Run a command line that starts with `akashi`; its output is in `output`. Returns its exit status."""
+        self._last_typed = time.monotonic()
         program, *arguments = shlex.split(line.replace("$AKASHI_LAB", str(self.directory.root)))
         if program != "akashi":
             raise LabError(f"a drill runs akashi, not {program}")
@@ -179,6 +188,10 @@ class Stage:
         """Ask an authoritative server."""
         return dig(address, self.lab.port, name, rtype, recurse=False)
 
+    def since_typed(self) -> float:
+        """Seconds since the last command was typed."""
+        return time.monotonic() - self._last_typed
+
     def dig_line(self, name: str, rtype: str, *, cd: bool = False) -> str:
         """How people ask the resolver the same."""
         return command(self.address, self.port, name, rtype, cd=cd)
@@ -193,6 +206,16 @@ class Stage:
         """Addresses of the servers that have a zone."""
         report = client.command(self.directory.control_socket, "status")
         return [server["address"] for server in report["servers"] if zone in server["zones"]]
+
+    def parent_servers(self, zone: str) -> list[str]:
+        """Addresses of the servers of the zone above: the next name upwards that is a zone."""
+        name = zone
+        while name != ".":
+            name = name.partition(".")[2] or "."
+            addresses = self.servers(name)
+            if addresses:
+                return addresses
+        return []
 
     def keys(self, zone: str) -> list[dict[str, Any]]:
         """The keys of a zone, as `akashi lab keys --json` lists them."""

@@ -159,9 +159,7 @@ def _summary(report: Report) -> None:
     for step in report.steps:
         held = sum(check.ok for check in step.checks)
         result = "pass" if step.ok else "FAIL"
-        table.add_row(
-            str(step.number), result, f"{held}/{len(step.checks)}", f"{step.seconds:.1f}", _short(step.say)
-        )
+        table.add_row(str(step.number), result, f"{held}/{len(step.checks)}", f"{step.seconds:.1f}", _short(step.say))
     if report.steps:
         print_table(table)
     skipped = report.total - len(report.steps)
