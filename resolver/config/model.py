@@ -341,7 +341,7 @@ class NtaSection(Section):
         "How often the zone is probed with validation on, to retire the negative trust anchor once the zone is repaired.",
         source="RFC 7646, guideline 2-21",
         reload=Reload.LIVE,
-        low=10,
+        low=1,
         high=DAY,
     )
     extended_error: Flag = option(
@@ -394,7 +394,6 @@ class TrustSection(Section):
         "Directory of what must survive a restart: trust anchor states, negative trust anchors and their audit trail.",
         source="RFC 5011, guideline 2-22",
         reload=Reload.RESTART,
-        effect=Effect.LATER,
     )
     sha1: Literal["insecure", "validate"] = option(
         "insecure",
