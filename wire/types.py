@@ -49,6 +49,7 @@ CDNSKEY: Final = 60
 ZONEMD: Final = 63
 SVCB: Final = 64
 HTTPS: Final = 65
+TLSA: Final = 52
 SPF: Final = 99
 NXNAME: Final = 128
 TKEY: Final = 249
@@ -58,6 +59,7 @@ AXFR: Final = 252
 MAILB: Final = 253
 MAILA: Final = 254
 ANY: Final = 255
+CAA: Final = 257
 RESINFO: Final = 261
 
 # Classes

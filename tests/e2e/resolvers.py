@@ -135,7 +135,9 @@ def akashi(
 ) -> Iterator[Resolver]:
     """Our daemon with this configuration, on a port of its own."""
     resolver = Resolver("akashi", free_port())
-    overrides = [f'server.listen=["127.0.0.1:{resolver.port}"]', "server.workers=1", *settings]
+    state = directory / f"state-{resolver.port}"
+    state.mkdir()
+    overrides = [f'server.listen=["127.0.0.1:{resolver.port}"]', "server.workers=1", f'trust.state-dir="{state}"', *settings]
     command = [sys.executable, "-m", "resolver", "serve", "-c", str(config)]
     for override in overrides:
         command += ["--set", override]
