@@ -103,7 +103,6 @@ def _settings(here: Path, port: int, alone: bool) -> Iterator[str]:
     yield "upstream.allow-loopback=true"
     yield f'trust.anchors="{here / "anchor"}"'
     yield "trust.rfc5011=false"
-    yield f'trust.state-dir="{here}"'
     yield 'metrics.listen=""'
     yield 'control.socket=""'
     yield "log.format=json"
@@ -142,9 +141,14 @@ def start(root: RootZone, tmp_path: Path) -> Start:
     """Starts a daemon; its log is `akashi.log` in the test's directory."""
 
     def start(**environment: str) -> contextlib.AbstractContextManager[Resolver]:
-        return akashi(Path("conf/akashi.toml"), tmp_path, *root.settings, environment=environment)
+        return _akashi(root, tmp_path, environment)
 
     return start
+
+
+def _akashi(root: RootZone, directory: Path, environment: dict[str, str]) -> contextlib.AbstractContextManager[Resolver]:
+    settings = [*root.settings, f'trust.state-dir="{directory}"']
+    return akashi(Path("conf/akashi.toml"), directory, *settings, environment=environment)
 
 
 def _log(directory: Path) -> list[dict[str, str]]:
@@ -155,7 +159,7 @@ def _log(directory: Path) -> list[dict[str, str]]:
 def resolver(root: RootZone, clock: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Resolver]:
     """The daemon, on a day in August 2017."""
     here = tmp_path_factory.mktemp("then")
-    with akashi(Path("conf/akashi.toml"), here, *root.settings, environment=clock | {"FAKETIME": THEN}) as resolver:
+    with _akashi(root, here, clock | {"FAKETIME": THEN}) as resolver:
         yield resolver
     # The clock was that of the day, and went on.
     times = [datetime.fromisoformat(line["time"]) for line in _log(here)]
