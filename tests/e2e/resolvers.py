@@ -137,7 +137,12 @@ def akashi(
     resolver = Resolver("akashi", free_port())
     state = directory / f"state-{resolver.port}"
     state.mkdir()
-    overrides = [f'server.listen=["127.0.0.1:{resolver.port}"]', "server.workers=1", f'trust.state-dir="{state}"', *settings]
+    overrides = [
+        f'server.listen=["127.0.0.1:{resolver.port}"]',
+        "server.workers=1",
+        f'trust.state-dir="{state}"',
+        *settings,
+    ]
     command = [sys.executable, "-m", "resolver", "serve", "-c", str(config)]
     for override in overrides:
         command += ["--set", override]
