@@ -94,6 +94,7 @@ class Database:
         self._log = log
         self._now_wall = now_wall
         self._pid = os.getpid()
+        self._migrated: dict[str, Sequence[str]] = {}
         self.aside: Path | None = None
         _check_directory(directory)
         present = _size(self.path) > 0
@@ -137,6 +138,7 @@ class Database:
         Raises:
             StateError: a newer version of Akashi made them.
         """
+        self._migrated[component] = versions
         row = self.connection.execute("SELECT version FROM component WHERE name = ?", (component,)).fetchone()
         known = 0 if row is None else int(row[0])
         if known > len(versions):
@@ -153,7 +155,7 @@ class Database:
             connection.execute("INSERT OR REPLACE INTO component VALUES (?, ?)", (component, len(versions)))
 
     def rebuild(self, why: str) -> None:
-        """Move the file aside, as damaged, and begin a new, empty one. Stores must `migrate` again.
+        """Move the file aside, as damaged, and begin a new one, with the (empty) tables of the stores known so far.
 
         Raises:
             StateError: it could not be done.
@@ -162,6 +164,8 @@ class Database:
         self._move_aside(why)
         self.connection = self._connect_anew()
         self.opened = Opened.REBUILT
+        for component, versions in list(self._migrated.items()):
+            self.migrate(component, versions)
 
     def close(self) -> None:
         """Write the log back into the file and let go of it."""
