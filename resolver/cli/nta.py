@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -163,7 +164,7 @@ def list_(everything: bool, file: Path | None, path: Path | None, as_json: bool)
     if not document["ntas"]:
         console().print("no NTA: everything is validated")
         return
-    console().print(_table(document["ntas"]))
+    _print_table(_table(document["ntas"]))
 
 
 @nta.command()
@@ -203,7 +204,7 @@ def history(
         print_json(document)
     else:
         if document["lines"]:
-            console().print(_trail(document["lines"]))
+            _print_table(_trail(document["lines"]))
         _verdict(document)
     ctx.exit(Status.GOOD if document.get("verified", True) else Status.FINDING)
 
@@ -241,11 +242,21 @@ def _tell(document: Document, as_json: bool) -> None:
         out.print(f"NTA {number} for {name} is {state}{': ' + document['ended_why'] if document['ended_why'] else ''}.")
 
 
+def _print_table(table: Table) -> None:
+    """A table is folded to the terminal's width; in a pipe every line stays whole."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 10_000
+    Console(markup=False, emoji=False, highlight=False, width=width).print(table)
+
+
 def _table(entries: list[Document]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("nr", "name", "state", "ends", "probes", "who", "reason", box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("nr", "name", "state", "ends", "probes", "who", "reason"):
+        table.add_column(heading, overflow="fold")
     for entry in entries:
         static = entry["source"] == "configuration"
         probes = entry["probes"]
@@ -291,7 +302,7 @@ def _show(document: Document) -> None:
         value = document.get(key)
         if value not in (None, "", False):
             facts.add_row(Text(key.replace("_", " "), style="dim"), Text(str(value)))
-    out.print(facts)
+    _print_table(facts)
     probes = document.get("probes")
     if probes:
         out.print(
@@ -309,14 +320,16 @@ def _show(document: Document) -> None:
             out.print(f"  {server['server']} ({server['name_server']}): {server['text'] or server['security']}")
     if document.get("history"):
         out.print()
-        out.print(_trail(document["history"]))
+        _print_table(_trail(document["history"]))
 
 
 def _trail(lines: list[Document]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("line", "time", "who", "what", "nta", "name", "state", "details", box=None, header_style="bold")
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("line", "time", "who", "what", "nta", "name", "state", "reason"):
+        table.add_column(heading, overflow="fold")
     for line in lines:
         if "unreadable" in line:
             table.add_row("?", Text(f"cannot be read: {line['unreadable'][:60]}", style="red"))
