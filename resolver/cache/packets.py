@@ -40,17 +40,17 @@ class Packet:
         body: the response after its ID, TTLs as of `second`.
         second: the whole monotonic second of which the TTLs are.
         expires: monotonic time from which on it may not be used.
-        rcode: the low four bits, for counters.
+        cell: under which the caller counts it.
         used: whether it was used since the hand last passed.
     """
 
-    __slots__ = ("_offsets", "body", "expires", "rcode", "second", "used")
+    __slots__ = ("_offsets", "body", "cell", "expires", "second", "used")
 
-    def __init__(self, body: bytes, second: int, expires: float) -> None:
+    def __init__(self, body: bytes, second: int, expires: float, cell: int) -> None:
         self.body = body
         self.second = second
         self.expires = expires
-        self.rcode = body[1] & 0x0F
+        self.cell = cell
         self.used = False
         self._offsets: tuple[int, ...] | None = None
 
@@ -92,6 +92,11 @@ class PacketCache:
 
     def get(self, key: bytes, mono: float) -> bytes | None:
         """The response after its ID, aged, if there is one that still holds."""
+        packet = self.find(key, mono)
+        return packet.body if packet is not None else None
+
+    def find(self, key: bytes, mono: float) -> Packet | None:
+        """The packet, aged, if there is one that still holds."""
         packet = self.table.get(key)
         if packet is None or packet.expires <= mono:
             return None
@@ -99,10 +104,13 @@ class PacketCache:
         if packet.second != second:
             packet.age(second)
         packet.used = True
-        return packet.body
+        return packet
 
-    def put(self, key: bytes, response: bytes, mono: float, expires: float) -> None:
-        """Remember a whole response (its ID is left out) made at `mono` until `expires`, at most for LONGEST seconds."""
+    def put(self, key: bytes, response: bytes, mono: float, expires: float, cell: int = 0) -> None:
+        """Remember a whole response (its ID is left out) made at `mono` until `expires`, at most for LONGEST seconds.
+
+        `cell`: see Packet.
+        """
         expires = min(expires, mono + LONGEST)
         if expires - mono < 1:
             return
@@ -114,7 +122,7 @@ class PacketCache:
             self._ring.append(key)
         else:
             self.octets -= _PACKET_OCTETS + len(key) + len(old.body) + 2
-        self.table[key] = Packet(response[2:], int(mono), expires)
+        self.table[key] = Packet(response[2:], int(mono), expires, cell)
         self.octets += size
         if self.octets > self.limit:
             self._evict(mono)

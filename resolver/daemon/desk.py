@@ -27,6 +27,7 @@ from resolver.mesh import Task
 from resolver.server import clock
 from resolver.server.driver import Driver
 from resolver.server.service import Service
+from resolver.server.tally import Histogram
 from trust.vocabulary import Transport
 from wire import types as t
 from wire.composer import compose_query
@@ -79,8 +80,13 @@ class Desk:
 
     def stats(self) -> Document:
         """Counts (which only grow) and gauges (which do not)."""
+        counters = self._service.counters
         return {
-            "counters": self._service.counters.as_dict() | self._evictions(),
+            "counters": counters.as_dict() | self._evictions(),
+            "responses": counters.said(),
+            "exchanges": dict(counters.exchanges),
+            "client_seconds": _histogram(counters.client_seconds),
+            "upstream_seconds": _histogram(counters.upstream_seconds),
             "limits": dict(self._driver.mesh.limit_hits),
             "gauges": {"inflight": self._driver.inflight, "unanswered": self._service.unanswered} | self._sizes(),
         }
@@ -141,3 +147,9 @@ def _task(task: Task, mono: float) -> Document:
         question, _ = waits.key
         document["waits_for"] = f"{name_to_text(question.name)}/{type_to_text(question.rtype)}"
     return document
+
+
+def _histogram(histogram: Histogram) -> Document:
+    """Counts by upper bound of their bucket, and the sum."""
+    bounds = [*map(str, histogram.bounds), "+Inf"]
+    return dict(zip(bounds, histogram.counts, strict=True)) | {"sum": histogram.sum_s}

@@ -1,11 +1,10 @@
 """Counts of what a worker did: plain integers, one object a worker, read by whoever publishes metrics.
 
-Every count only grows. Per-response counts are by the low four bits of the RCODE, which is all that a cached packet shows.
+Every count only grows. Responses are counted by what they say in a `Tally`, exchanges with servers by family, transport
+and result.
 """
 
-from typing import Final
-
-_RCODES: Final = 16
+from resolver.server.tally import CLIENT_BOUNDS, UPSTREAM_BOUNDS, Histogram, Tally
 
 
 class Counters:
@@ -13,12 +12,16 @@ class Counters:
 
     Attributes:
         udp_queries, tcp_queries: queries read from clients, refused and malformed ones included.
-        packet_hits: of these, answered from the packet cache.
+        packet_hits: of these, answered from the packet cache; `instant_hits`: answered without asking any server, from
+            other caches or local data.
         refused: queries of clients that are not served.
         malformed: packets that were no query, answered FORMERR or dropped.
         dropped: packets without an answer: not a query at all, or over the limit of unanswered queries.
         send_failures: responses the system would not send.
-        responses: responses by RCODE (index).
+        tally: responses by what they say.
+        client_seconds: from a query to its response, where it had to be resolved; `upstream_seconds`: of exchanges with an
+            answer.
+        exchanges: ended exchanges with servers by "family|transport|result".
         tcp_accepted, tcp_rejected: client connections taken and turned away (caps).
         tcp_idle_closed, tcp_cut: client connections closed for idleness, and for not reading what they asked for.
         upstream_udp, upstream_tcp: queries sent to servers.
@@ -30,13 +33,16 @@ class Counters:
     """
 
     __slots__ = (
+        "client_seconds",
         "dropped",
+        "exchanges",
+        "instant_hits",
         "internal_errors",
         "malformed",
         "packet_hits",
         "refused",
-        "responses",
         "send_failures",
+        "tally",
         "tcp_accepted",
         "tcp_cut",
         "tcp_idle_closed",
@@ -47,6 +53,7 @@ class Counters:
         "upstream_case",
         "upstream_malformed",
         "upstream_mismatched",
+        "upstream_seconds",
         "upstream_tcp",
         "upstream_timeouts",
         "upstream_udp",
@@ -57,11 +64,15 @@ class Counters:
         self.udp_queries = 0
         self.tcp_queries = 0
         self.packet_hits = 0
+        self.instant_hits = 0
         self.refused = 0
         self.malformed = 0
         self.dropped = 0
         self.send_failures = 0
-        self.responses = [0] * _RCODES
+        self.tally = Tally()
+        self.client_seconds = Histogram(CLIENT_BOUNDS)
+        self.upstream_seconds = Histogram(UPSTREAM_BOUNDS)
+        self.exchanges: dict[str, int] = {}
         self.tcp_accepted = 0
         self.tcp_rejected = 0
         self.tcp_idle_closed = 0
@@ -76,8 +87,32 @@ class Counters:
         self.upstream_case = 0
         self.internal_errors = 0
 
+    @property
+    def responses(self) -> list[int]:
+        """Responses by the low four bits of the RCODE."""
+        return self.tally.by_rcode()
+
+    def exchanged(self, label: str, result: str) -> None:
+        """An exchange ended. `label`: "ipv4|udp" and so on."""
+        key = f"{label}|{result}"
+        self.exchanges[key] = self.exchanges.get(key, 0) + 1
+
     def as_dict(self) -> dict[str, int]:
-        """All counts; those of responses as `responses_<rcode>` where there are any."""
-        counts = {name: getattr(self, name) for name in self.__slots__ if name != "responses"}
-        counts |= {f"responses_{rcode}": count for rcode, count in enumerate(self.responses) if count}
-        return counts
+        """The plain counts."""
+        return {name: value for name in self.__slots__ if isinstance(value := getattr(self, name), int)}
+
+    def said(self) -> dict[str, int]:
+        """Responses by "transport|type|RCODE|verdict|reason|errors", numbers where there are numbers."""
+        return {
+            "|".join(
+                (
+                    said.transport.value,
+                    str(said.rtype),
+                    str(said.rcode),
+                    said.security,
+                    said.reason,
+                    ",".join(map(str, said.errors)),
+                )
+            ): count
+            for said, count in self.tally.items()
+        }

@@ -116,8 +116,10 @@ class Driver:
         started = upstream.start(ask_id, ask)
         if isinstance(started, Reply):
             self._counters.upstream_unreachable += 1
+            self._counters.exchanged(_label(ask), _result(started))
             done(started)
             return
+        started.label = _label(ask)
         self._apart[ask_id] = done
         self._exchanges[ask_id] = started
         heappush(self._deadlines, (clock.monotonic() + ask.timeout_s, ask_id))
@@ -190,8 +192,10 @@ class Driver:
         started = upstream.start(send.ask_id, ask)
         if isinstance(started, Reply):
             self._counters.upstream_unreachable += 1
+            self._counters.exchanged(_label(ask), _result(started))
             self._work.extend(self.mesh.reply(send.ask_id, started))
             return
+        started.label = _label(ask)
         self._exchanges[send.ask_id] = started
         heappush(self._deadlines, (clock.monotonic() + ask.timeout_s, send.ask_id))
 
@@ -199,11 +203,16 @@ class Driver:
         exchange = self._exchanges.pop(forget.ask_id, None)
         if exchange is not None:
             exchange.close()
+            self._counters.exchanged(exchange.label, "abandoned")
 
     def _deliver(self, ask_id: int, reply: Reply) -> None:
         """An exchange ended (and is closed)."""
-        if self._exchanges.pop(ask_id, None) is None:
+        exchange = self._exchanges.pop(ask_id, None)
+        if exchange is None:
             return
+        self._counters.exchanged(exchange.label, _result(reply))
+        if reply.message is not None:
+            self._counters.upstream_seconds.add(reply.rtt_s)
         done = self._apart.pop(ask_id, None)
         try:
             if done is not None:
@@ -255,3 +264,17 @@ class Driver:
             except Exception as error:
                 self._tell("expire", error)
         self._perform(actions)
+
+
+def _label(ask: Ask) -> str:
+    """Family and transport, for counting."""
+    if ask.transport is Transport.UDP:
+        return "ipv6|udp" if ":" in ask.server.ip else "ipv4|udp"
+    return "ipv6|tcp" if ":" in ask.server.ip else "ipv4|tcp"
+
+
+def _result(reply: Reply) -> str:
+    """What came of an exchange, for counting."""
+    if reply.message is not None:
+        return "truncated" if reply.message.truncated else "answer"
+    return reply.trouble.name.lower() if reply.trouble is not None else "none"

@@ -105,7 +105,7 @@ class UdpListener:
         """The receive loop as a closure: what it needs at every packet is found without an attribute."""
         service = self._service
         counters = service.counters
-        responses = counters.responses
+        cells = counters.tally.counts  # its length changes, the list stays
         recvfrom, sendto = self._socket.recvfrom, self._socket.sendto
         if service.packets is None:
             return self._receive_uncached
@@ -129,7 +129,7 @@ class UdpListener:
                     if packet.second != second:
                         packet.age(second)
                     packet.used = True
-                    responses[packet.rcode] += 1
+                    cells[packet.cell] += 1
                     hits += 1
                     try:
                         sendto(query[:2] + packet.body, client)
@@ -158,10 +158,10 @@ class UdpListener:
         service = self._service
         key = cache_key(query)
         packets = service.packets
-        if packets is not None and (body := packets.get(key, now)) is not None and service.access.allows(client[0]):
+        if packets is not None and (packet := packets.find(key, now)) is not None and service.access.allows(client[0]):
             service.counters.packet_hits += 1
-            service.counters.responses[body[1] & 0x0F] += 1
-            self._send(client, query[:2] + body)
+            service.counters.tally.counts[packet.cell] += 1
+            self._send(client, query[:2] + packet.body)
             return
         service.take(query, client[0], Transport.UDP, partial(self._send, client), key)
 
@@ -197,11 +197,11 @@ class UdpListener:
                 service.take(query, client[0], Transport.UDP, send)
                 continue
             key = cache_key(query)
-            body = packets.get(key, now)
-            if body is not None and service.access.allows(client[0]):
+            packet = packets.find(key, now)
+            if packet is not None and service.access.allows(client[0]):
                 counters.packet_hits += 1
-                counters.responses[body[1] & 0x0F] += 1
-                send(query[:2] + body)
+                counters.tally.counts[packet.cell] += 1
+                send(query[:2] + packet.body)
             else:
                 service.take(query, client[0], Transport.UDP, send, key)
         counters.udp_queries += BATCH

@@ -4,17 +4,19 @@ Listeners bring raw queries with a way to send the response. Whoever answers at 
 before `take` returns; a resolution answers when it is finished. The packet cache is filled here; the UDP listener reads it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from resolver.cache.packets import PacketCache
 from resolver.resolution import Resolution
+from resolver.resolve.errors import remembered
 from resolver.server import clock
 from resolver.server.access import AccessList
 from resolver.server.counters import Counters
 from resolver.server.driver import Waiter
 from resolver.server.respond import Identity, refuse, respond, say_who
 from resolver.server.screen import CLIENT, Refusal, is_query, screen, unreadable
+from resolver.server.tally import OTHER, Said
 from trust.vocabulary import Now, Question, Security, Transport
 from wire import types as t
 from wire.limits import CLIENT_QUERIES
@@ -114,15 +116,25 @@ class Service:
         pending = Pending(self, query, client, transport, send, key)
         question = Question(query.qname, query.qtype)
         self.driver.submit(pending, question, checking_disabled=bool(query.flags & t.CD))
+        if pending.done:
+            counters.instant_hits += 1
         return True
 
     def _refuse(self, query: Message, refusal: Refusal, client: str, transport: Transport, send: Send) -> None:
-        self._sent(refuse(query, refusal, transport, self.identity), query, client, transport, send)
+        self._sent(refuse(query, refusal, transport, self.identity), query, client, transport, send, refusal.errors)
 
-    def _sent(self, response: bytes, query: Message, client: str, transport: Transport, send: Send) -> None:
+    def _sent(
+        self,
+        response: bytes,
+        query: Message,
+        client: str,
+        transport: Transport,
+        send: Send,
+        errors: tuple[tuple[int, str], ...] = (),
+    ) -> None:
         """Send a response that needed no resolution."""
         rcode = response[3] & t.RCODE_MASK
-        self.counters.responses[rcode] += 1
+        self.counters.tally.add(_said(query, transport, rcode, errors=errors))
         send(response)
         if self.log_queries:
             self.observer.answered(query, client, transport, rcode, None, 0.0)
@@ -131,7 +143,7 @@ class Service:
 class Pending:
     """A client's query while it is being resolved: the mesh's token."""
 
-    __slots__ = ("_client", "_done", "_key", "_query", "_send", "_service", "_started", "_transport")
+    __slots__ = ("_client", "_key", "_query", "_send", "_service", "_started", "_transport", "done")
 
     def __init__(
         self, service: Service, query: Message, client: str, transport: Transport, send: Send, key: bytes | None
@@ -143,7 +155,7 @@ class Pending:
         self._send = send
         self._key = key
         self._started = clock.monotonic()
-        self._done = False
+        self.done = False
 
     def finish(self, resolution: Resolution, now: Now) -> None:
         """Compose, keep and send the response."""
@@ -152,7 +164,10 @@ class Pending:
         mono = now.mono
         response = respond(query, resolution, mono, self._transport, service.identity)
         rcode = response[3] & t.RCODE_MASK
-        service.counters.responses[rcode] += 1
+        counters = service.counters
+        said = _said(query, self._transport, rcode, resolution, resolution.errors)
+        counters.tally.add(said)
+        counters.client_seconds.add(mono - self._started)
         if self._key is not None and service.packets is not None:
             expires = resolution.expires_mono
             for _, until in resolution.answer:
@@ -162,7 +177,8 @@ class Pending:
             kept = response
             if rcode == t.SERVFAIL and query.edns is not None:
                 kept = respond(query, resolution, mono, self._transport, service.identity, from_cache=True)
-            service.packets.put(self._key, kept, mono, expires)
+                said = said._replace(errors=tuple([code for code, _ in remembered(resolution.errors)]))
+            service.packets.put(self._key, kept, mono, expires, counters.tally.cell(said))
         self._settle(response)
         if resolution.security is Security.BOGUS:
             service.observer.failed(resolution)
@@ -171,13 +187,28 @@ class Pending:
 
     def abandon(self) -> None:
         """A bug of ours: the client is told SERVFAIL, unless it has its answer."""
-        if not self._done:
+        if not self.done:
             service = self._service
-            service.counters.responses[t.SERVFAIL] += 1
+            service.counters.tally.add(_said(self._query, self._transport, t.SERVFAIL))
             self._settle(refuse(self._query, Refusal(t.SERVFAIL), self._transport, service.identity))
 
     def _settle(self, response: bytes) -> None:
-        if not self._done:
-            self._done = True
+        if not self.done:
+            self.done = True
             self._service.unanswered -= 1
             self._send(response)
+
+
+def _said(
+    query: Message,
+    transport: Transport,
+    rcode: int,
+    resolution: Resolution | None = None,
+    errors: Sequence[tuple[int, str]] = (),
+) -> Said:
+    """What a response says, for counting. Errors count only where they are sent: with EDNS."""
+    codes = tuple([code for code, _ in errors]) if errors and query.edns is not None else ()
+    rtype = query.qtype if query.has_question else OTHER
+    if resolution is None:
+        return Said(transport, rtype, rcode, errors=codes)
+    return Said(transport, rtype, rcode, resolution.security.value, resolution.reason.label, codes)

@@ -80,7 +80,7 @@ class _State(Enum):
 class TcpExchange:
     """One query and its connection. `close` ends it without a word."""
 
-    __slots__ = ("_ask", "_ask_id", "_fd", "_input", "_output", "_owner", "_sent", "_socket", "_started", "state")
+    __slots__ = ("_ask", "_ask_id", "_fd", "_input", "_output", "_owner", "_sent", "_socket", "_started", "label", "state")
 
     def __init__(self, owner: UpstreamTcp, ask_id: int, ask: Ask, sent: Sent) -> None:
         self._owner = owner
@@ -90,6 +90,7 @@ class TcpExchange:
         self._socket: _socket.socket | None = None
         self._fd = -1
         self._started = 0.0
+        self.label = ""
         self._input = bytearray()
         self._output = len(sent.wire).to_bytes(2, "big") + sent.wire
         self.state = _State.WAITING

@@ -94,7 +94,7 @@ class UpstreamUdp:
 class UdpExchange:
     """One query and its socket. `close` ends it without a word."""
 
-    __slots__ = ("_ask_id", "_fd", "_mismatched", "_owner", "_sent", "_socket", "_started")
+    __slots__ = ("_ask_id", "_fd", "_mismatched", "_owner", "_sent", "_socket", "_started", "label")
 
     def __init__(self, owner: UpstreamUdp, ask_id: int, sent: Sent, socket: _socket.socket, started: float) -> None:
         self._owner = owner
@@ -103,6 +103,7 @@ class UdpExchange:
         self._socket = socket
         self._started = started
         self._mismatched = 0
+        self.label = ""
         self._fd = socket.fileno()
         owner.open += 1
         owner.poller.add(self._fd, READ, self._ready)
