@@ -26,71 +26,68 @@ _MOST_TYPES: Final = 12
 
 
 def read_out(denial: Denial, name: Name, rtype: int, words: Words) -> list[str]:
-    """One sentence a record, in the proof's order."""
-    sentences = []
+    """What the records say, in the proof's order: a sentence for each part that a record plays in it."""
+    sentences: list[str] = []
     for rrset in denial.used:
         if rrset.rtype == t.NSEC:
-            sentences.append(_nsec(Nsec(rrset), name, rtype, denial.closest_encloser, words))
+            sentences += _nsec(Nsec(rrset), name, rtype, denial.closest_encloser, words)
         elif rrset.rtype == t.NSEC3:
-            sentences.append(_nsec3(rrset, name, rtype, denial.closest_encloser, words))
+            sentences += _nsec3(rrset, name, rtype, denial.closest_encloser, words)
     return sentences
 
 
-def _nsec(record: Nsec, name: Name, rtype: int, encloser: Name | None, words: Words) -> str:
+def _nsec(record: Nsec, name: Name, rtype: int, encloser: Name | None, words: Words) -> list[str]:
     owner, following = name_to_text(record.owner), name_to_text(record.next)
     if is_nxname(record.bitmap):
-        return words("denial.compact", owner=owner)
+        return [words("denial.compact", owner=owner)]
     types = _types(record.bitmap, words)
+    out: list[str] = []
     for asked in (name, *_wildcards(name, encloser)):
-        if record.matches(asked):
+        if record.matches(asked) and not bitmap_has(record.bitmap, rtype):
             cut = is_ancestor_delegation(record.bitmap)
             key = "denial.nsec.match.cut" if cut else "denial.nsec.match"
-            if bitmap_has(record.bitmap, rtype):
-                key = "denial.nsec.other"
-            return words(key, owner=owner, types=types, wanted=type_to_text(rtype), next=following)
+            out.append(words(key, owner=owner, types=types, wanted=type_to_text(rtype)))
     if record.covers(name):
         key = "denial.nsec.parent" if record.shows_empty_non_terminal(name) else "denial.nsec.cover"
-        return words(key, owner=owner, next=following, name=name_to_text(name))
-    for asked in _wildcards(name, encloser):
+        out.append(words(key, owner=owner, next=following, name=name_to_text(name)))
+    for asked in _wildcards(name, encloser or (record.closest_encloser(name) if record.covers(name) else None)):
         if record.covers(asked):
-            return words("denial.nsec.wildcard", owner=owner, next=following, name=name_to_text(asked))
-    if is_strict_subdomain(name, record.owner):
-        return words("denial.nsec.encloser", owner=owner)
-    return words("denial.nsec.other", owner=owner, next=following, types=types)
+            out.append(words("denial.nsec.wildcard", owner=owner, next=following, name=name_to_text(asked)))
+            break
+    return out or [words("denial.nsec.other", owner=owner, next=following, types=types)]
 
 
-def _nsec3(rrset: RRset, name: Name, rtype: int, encloser: Name | None, words: Words) -> str:
+def _nsec3(rrset: RRset, name: Name, rtype: int, encloser: Name | None, words: Words) -> list[str]:
     record = Nsec3(rrset.rdatas[0])
     zone = parent(rrset.name)
     if record.iterations > _MOST_ITERATIONS:
-        return words("denial.nsec3.dear", iterations=record.iterations)
+        return [words("denial.nsec3.dear", iterations=record.iterations)]
 
     def hashed(of: Name) -> bytes:
         return nsec3_hash(of, record.salt, record.iterations)
 
     path = [above for above in ancestors(name) if is_subdomain(above, zone)]
-    for asked in (name, *_wildcards(name, encloser)):
-        if nsec3_matches(rrset, zone, hashed(asked)) and not (asked != name and asked in path):
-            return words(
-                "denial.nsec3.match",
-                name=name_to_text(asked),
-                types=_types(record.bitmap, words),
-                wanted=type_to_text(rtype),
-            )
-    for asked in path:
+    wild = _wildcards(name, encloser)
+    out: list[str] = []
+    for asked in (name, *wild):
+        if nsec3_matches(rrset, zone, hashed(asked)) and not bitmap_has(record.bitmap, rtype):
+            facts = {"types": _types(record.bitmap, words), "wanted": type_to_text(rtype)}
+            out.append(words("denial.nsec3.match", name=name_to_text(asked), **facts))
+    for asked in path[1:]:
         if nsec3_matches(rrset, zone, hashed(asked)):
-            return words("denial.nsec3.encloser", name=name_to_text(asked))
+            out.append(words("denial.nsec3.encloser", name=name_to_text(asked)))
+            break
     # RFC 5155 §1.3: the next closer name is one label below the closest encloser; try it before longer ones.
     for asked in reversed(path):
-        if encloser is not None and not is_strict_subdomain(asked, encloser):
-            continue
-        if nsec3_covers(rrset, zone, hashed(asked)):
+        if (encloser is None or is_strict_subdomain(asked, encloser)) and nsec3_covers(rrset, zone, hashed(asked)):
             key = "denial.nsec3.optout" if record.opt_out else "denial.nsec3.cover"
-            return words(key, name=name_to_text(asked))
-    for asked in _wildcards(name, encloser):
+            out.append(words(key, name=name_to_text(asked)))
+            break
+    for asked in wild:
         if nsec3_covers(rrset, zone, hashed(asked)):
-            return words("denial.nsec3.wildcard", name=name_to_text(asked))
-    return words("denial.nsec3.other")
+            out.append(words("denial.nsec3.wildcard", name=name_to_text(asked)))
+            break
+    return out or [words("denial.nsec3.other")]
 
 
 def _wildcards(name: Name, encloser: Name | None) -> list[Name]:

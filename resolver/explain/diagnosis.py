@@ -6,7 +6,7 @@ by inheritance, and says nothing.
 Guideline 2.6.3, 2.6.4, 2.7.3.2 and items 2-3, 2-7, 2-19, 2-21.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -93,7 +93,10 @@ def find_fault(resolution: Resolution) -> Fault | None:
     if resolution.security is Security.INDETERMINATE and resolution.reason is not Reason.VALID:
         zone = _unanswering(resolution)
         text = next((text for _, text in resolution.errors if text), resolution.reason.label)
-        return _fault(Link.SERVERS, zone, None, resolution.reason, text)
+        fault = _fault(Link.SERVERS, zone, None, resolution.reason, text)
+        if resolution.findings and all(finding.what.startswith("not queried") for finding in resolution.findings):
+            return replace(fault, parties=(Party.AUTHORITY, Party.PARENT), who="who.unusable", next="next.unusable")
+        return fault
     return None
 
 

@@ -43,6 +43,7 @@ _ENGLISH: Final[Mapping[str, str]] = {
     "who.anchor": "this resolver's operator: the configured trust anchors do not match the keys of {zone}",
     "who.limit": "this resolver's operator: a limit of the resolver was reached",
     "who.reach": "the operator of {zone}'s servers, unless this resolver's own network is at fault",
+    "who.unusable": "the operator of {zone}: its delegation names only addresses that may not be asked from the Internet",
     "who.network": "this resolver's operator: even the trust anchor's own zone cannot be reached",
     "who.nta": "this resolver's operator: a negative trust anchor is in force",
     "who.no-anchor": "nobody: no trust anchor is configured above this name",
@@ -57,6 +58,8 @@ _ENGLISH: Final[Mapping[str, str]] = {
     "next.clock": "Compare this host's clock with a trusted source (2-3), set it right, and explain again.",
     "next.anchor": "Compare the configured trust anchors with the published ones (2-7): akashi trust status",
     "next.limit": "Read the resolver's log for the limit named here; explain again when the load is lower.",
+    "next.unusable": "The cause is on the authoritative side (2.6.3), and not in DNSSEC: the parent's addresses must be "
+    "put right. Write to {contact}. Should they be right in your own network: upstream.private-servers, upstream.stub.",
     "next.reach": "Even with CD set there is no answer, so DNSSEC is not the (only) cause (2.6.3). Check from here that "
     "the addresses below can be reached over UDP and TCP; then write to {contact}.",
     "next.unreached": "Check from here that the servers of {zone} can be reached over UDP and TCP, with answers as "
@@ -97,7 +100,6 @@ _ENGLISH: Final[Mapping[str, str]] = {
     "denial.nsec.cover": "Between {owner} and {next} there is no name, so there is no {name}.",
     "denial.nsec.wildcard": "Between {owner} and {next} there is no name, so there is no wildcard {name} either.",
     "denial.nsec.parent": "Between {owner} and {next} there is no name; {name} exists only because {next} is below it.",
-    "denial.nsec.encloser": "{owner} is the nearest existing name.",
     "denial.nsec.other": "From {owner} the next name is {next}; types at {owner}: {types}.",
     "denial.nsec3.match": "The hash of {name} is there, and has {types}; {wanted} is not among them.",
     "denial.nsec3.encloser": "The hash of {name} is there: it is the nearest existing name.",
