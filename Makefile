@@ -17,7 +17,7 @@ export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv lab test check format bench clean
+.PHONY: help venv lab test check format bench ede-table clean
 
 help:
 	@echo 'make lab      a mini-Internet and a resolver in the foreground; needs no root; Ctrl-C stops all'
@@ -25,6 +25,7 @@ help:
 	@echo 'make check    format, lint, types, import contracts, generated files fresh'
 	@echo 'make format   apply ruff format and the fixes of ruff check'
 	@echo 'make bench    figures beside the installed peers, in minutes; ARGS=--full takes hours (docs/PERFORMANCE.md)'
+	@echo 'make ede-table  what Akashi and the installed peers say of every published fault, into docs/EDE.md'
 	@echo 'make venv     only the virtualenv in $(VENV)'
 	@echo 'make clean    stop the lab, remove $(VENV), .lab and every cache'
 	@echo
@@ -58,6 +59,7 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m resolver.config.generate --check
+	$(BIN)/python -m resolver.daemon.metrics_doc --check
 
 format: $(READY)
 	$(BIN)/ruff format .
@@ -66,6 +68,10 @@ format: $(READY)
 bench: $(READY)
 	@tools/install-debian-packages.sh later
 	@$(BIN)/python -m bench run $(ARGS)
+
+ede-table: $(READY)
+	@tools/install-debian-packages.sh later
+	@$(BIN)/python -m bench.ede_table $(ARGS)
 
 clean:
 	@if [ -d .lab ] && [ -x $(BIN)/akashi ]; then $(BIN)/akashi lab down || true; fi

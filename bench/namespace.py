@@ -29,15 +29,15 @@ def inside() -> bool:
     return os.environ.get(MARK) == "1"
 
 
-def enter(arguments: list[str]) -> None:
-    """Start `python -m bench` again with `arguments` inside the namespaces, and exit as it does. Does nothing inside."""
+def enter(arguments: list[str], module: str = "bench") -> None:
+    """Start `python -m MODULE` again with `arguments` inside the namespaces, and exit as it does. Does nothing inside."""
     if inside():
         _loopback_up()
         return
     probe = subprocess.run([*_UNSHARE, "true"], capture_output=True, text=True, check=False)
     if probe.returncode != 0:
         raise NamespaceError(f"no namespaces here ({probe.stderr.strip()}); run as root, or outside the container")
-    command = [*_UNSHARE, sys.executable, "-m", "bench", *arguments]
+    command = [*_UNSHARE, sys.executable, "-m", module, *arguments]
     sys.exit(subprocess.run(command, env={**os.environ, MARK: "1"}, check=False).returncode)
 
 
