@@ -17,7 +17,7 @@ from resolver.settings import Dice, Settings
 from trust.anchors import TrustPoints
 from trust.policy import Budget, Policy
 from trust.validate import Validated
-from trust.vocabulary import Cut, Kind, Now, Step
+from trust.vocabulary import Cut, Kind, Now, Security, Step
 from trust.zone import ZoneTrust
 from wire import types as t
 from wire.name import ROOT, Name
@@ -28,10 +28,15 @@ MAX_ZONES: Final = 100_000
 
 
 class ZoneTrusts:
-    """Zone trust by zone, bounded in number."""
+    """Zone trust by zone, bounded in number.
 
-    def __init__(self) -> None:
+    When a zone turns out to be broken, the DS and DNSKEY RRsets found for it, which nobody had judged, are dropped from the
+    answer cache: the zone is looked at again in a minute, and then not at what was bad, which may have a TTL of days.
+    """
+
+    def __init__(self, answers: AnswerCache) -> None:
         self._zones: dict[Name, ZoneTrust] = {}
+        self._answers = answers
 
     def __len__(self) -> int:
         return len(self._zones)
@@ -41,6 +46,9 @@ class ZoneTrusts:
         return self._zones.get(zone)
 
     def __setitem__(self, zone: Name, trust: ZoneTrust, /) -> None:
+        if trust.security is Security.BOGUS:
+            self._answers.forget(zone, t.DS)
+            self._answers.forget(zone, t.DNSKEY)
         self._zones.pop(zone, None)
         self._zones[zone] = trust
         trim(self._zones, MAX_ZONES)
@@ -73,7 +81,7 @@ class Memory:
         self.delegations = Delegations(configured_cuts(settings))
         self.servers = Servers()
         self.failures = Failures()
-        self.zones = ZoneTrusts()
+        self.zones = ZoneTrusts(self.answers)
         self.denials = DenialCache()
         self.epoch = 0
 
@@ -85,7 +93,7 @@ class Memory:
         """
         ended = self.points.ntas.keys() - points.ntas.keys()
         self.points = points
-        self.zones = ZoneTrusts()
+        self.zones = ZoneTrusts(self.answers)
         self.failures.clear()
         self.denials.clear()
         for name in ended:
@@ -98,7 +106,7 @@ class Memory:
         self.delegations.clear()
         self.failures.clear()
         self.denials.clear()
-        self.zones = ZoneTrusts()
+        self.zones = ZoneTrusts(self.answers)
         self.epoch += 1
 
     def flush_selected(self, selection: Selection) -> dict[str, int]:

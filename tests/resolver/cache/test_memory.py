@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 import resolver.cache.memory
-from resolver.cache.answers import Rank
+from resolver.cache.answers import AnswerCache, Rank
 from resolver.cache.memory import Memory, ZoneTrusts
-from tests.resolver.cache.steps import cname, cut, data, denial, validated
+from tests.resolver.cache.steps import SOA, cname, cut, data, denial, validated
 from tests.resolver.play import Half, question, settings
 from trust.anchors import TrustPoints
 from trust.policy import Policy
@@ -118,9 +118,22 @@ def test_a_flush_leaves_what_is_known_of_servers(full: Memory) -> None:
     assert full.epoch != epoch
 
 
+@pytest.mark.parametrize(
+    ("security", "kept"), [(Security.SECURE, True), (Security.INSECURE, True), (Security.BOGUS, False)]
+)
+def test_what_made_a_zone_broken_is_not_looked_at_again(security: Security, kept: bool) -> None:
+    known = memory()
+    name = name_from_text("example")
+    for records in (f"example. 86400 IN DS 1 13 2 {'00' * 32}", "example. 86400 IN DNSKEY 257 3 13 AAAA", SOA):
+        known.store(data(records), NOW, None)
+    known.zones[name] = ZoneTrust(name, security, Reason.VALID)
+    left = {rtype for rtype in (t.DS, t.DNSKEY, t.SOA) if known.answers.exact(name, rtype, NOW) is not None}
+    assert left == ({t.DS, t.DNSKEY, t.SOA} if kept else {t.SOA})
+
+
 def test_zones_are_bounded_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolver.cache.memory, "MAX_ZONES", 50)
-    zones = ZoneTrusts()
+    zones = ZoneTrusts(AnswerCache(1 << 20))
     for number in range(200):
         name = name_from_text(f"z{number}")
         zones[name] = ZoneTrust(name, Security.SECURE, Reason.VALID)

@@ -149,6 +149,23 @@ def test_bogus_by_its_chain_is_kept_no_longer(first: str) -> None:
     assert life(here) <= BOGUS_TTL
 
 
+@pytest.mark.parametrize("rtype", [t.DNSKEY, t.DS, t.A, t.NSEC, None], ids=["DNSKEY", "DS", "A", "NSEC", "all"])
+@pytest.mark.parametrize("name", ["www.example.jp", "nx.example.jp"])
+@pytest.mark.parametrize("at", [[FIRST], ["192.0.2.2"], [FIRST, "192.0.2.2"]], ids=["zone", "parent", "both"])
+def test_what_is_mended_is_seen_within_a_minute(rtype: int | None, name: str, at: list[str]) -> None:
+    """Whatever the TTL of the bad records, and though there is no other server to ask."""
+    here = house()
+    for server in at:
+        here.changes[server] = broken(rtype)
+    here.ask(name)
+    here.passes(30)
+    here.ask(f"other.{name}")
+    here.changes.clear()
+    here.passes(BOGUS_TTL + 1)
+    resolution = here.ask(name)
+    assert (resolution.security, resolution.errors) == (SECURE, [])
+
+
 def test_keys_that_nobody_gives_are_a_passing_fault() -> None:
     here = house()
 
