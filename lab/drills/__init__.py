@@ -13,6 +13,7 @@ from lab.drills import (
     emergency_keeping,
     expired_signatures,
     ksk_rollover,
+    nta,
     unsigned_transfer,
     zsk_rollover,
 )
@@ -21,6 +22,7 @@ from lab.drills.play import Drill
 _ALL = (
     expired_signatures.DRILL,
     clock_skew.DRILL,
+    nta.DRILL,
     ksk_rollover.DRILL,
     zsk_rollover.DRILL,
     emergency_keeping.DRILL,

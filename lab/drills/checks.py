@@ -157,7 +157,7 @@ def in_time(zone: str, name: str, rtype: str) -> Check:
     """By the clock of whoever looks, the signatures that the zone's servers send hold now."""
 
     def test(stage: Stage) -> str | None:
-        now = time.time()
+        now = time.time() + stage.zones_offset_s
         for address in stage.servers(zone):
             answer = stage.at(address, name, rtype).answer
             rrsigs = [cast(RRSIG, r) for rrset in answer if rrset.rdtype == dns.rdatatype.RRSIG for r in rrset]

@@ -59,6 +59,8 @@ class Stage:
         self.port = 0
         self.offset_s = 0
         """How far the resolver's clock, and that of the commands beside it, is ahead of this machine's."""
+        self.zones_offset_s = 0
+        """The same for whoever signs the zones, and for everybody but the resolver."""
         self.directory: LabDirectory
         self.lab: Settings
         self._last_typed = 0.0
@@ -112,7 +114,8 @@ class Stage:
             self.offset_s = offset_s
             how = f"FAKETIME={offset_s:+d} LD_PRELOAD={self._faketime.name} akashi serve -c $AKASHI_LAB/lab.toml"
         else:
-            client.command(self.directory.control_socket, "clock", offset_s=-offset_s)
+            self.zones_offset_s = -offset_s
+            client.command(self.directory.control_socket, "clock", offset_s=self.zones_offset_s)
             how = f"(no libfaketime here: all zones are signed {-offset_s:+d} s away instead) akashi serve …"
         self.start_resolver()
         return how
