@@ -373,21 +373,45 @@ class TrustSection(Section):
         "Follow rollovers of the trust anchors by watching the zone's own signed key set.",
         source="RFC 5011, guideline 2-7",
         reload=Reload.LIVE,
-        effect=Effect.LATER,
+    )
+    add_hold_down: Duration = option(
+        "30d",
+        "How long a new key must be seen, signed by a trusted one, until it is trusted; or the TTL of its RRset, if longer.",
+        source="RFC 5011 §2.4.1",
+        reload=Reload.LIVE,
+        low=1,
+        high=365 * DAY,
+        note="shorter than 30d for labs only",
+    )
+    remove_hold_down: Duration = option(
+        "30d",
+        "How long a revoked key is remembered after it left the zone.",
+        source="RFC 5011 §2.4.2",
+        reload=Reload.LIVE,
+        low=1,
+        high=365 * DAY,
+        note="shorter than 30d for labs only",
+    )
+    shortest_refresh: Duration = option(
+        "1h",
+        "Least time between two looks at the zone's keys.",
+        source="RFC 5011 §2.3",
+        reload=Reload.LIVE,
+        low=1,
+        high=DAY,
+        note="shorter than 1h for labs only",
     )
     signal: Flag = option(
         True,
         "Tell the root servers which trust anchors are in use, by which the effect of a root rollover is measured.",
         source="RFC 8145",
         reload=Reload.LIVE,
-        effect=Effect.LATER,
     )
     sentinel: Flag = option(
         True,
         "Let clients find out with special names whether a root key is trusted here.",
         source="RFC 8509",
         reload=Reload.LIVE,
-        effect=Effect.LATER,
     )
     state_dir: Directory = option(
         "/var/lib/akashi",
@@ -420,7 +444,6 @@ class MetricsSection(Section):
         'Address and port of /metrics, /healthz and /readyz; "" is off.',
         source="guideline 2-10, guideline 2-11, guideline 2-13",
         reload=Reload.RESTART,
-        effect=Effect.LATER,
     )
 
 

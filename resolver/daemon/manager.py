@@ -14,7 +14,7 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -41,6 +41,8 @@ from wire.name import Name
 from wire.text import name_to_text
 
 Document: TypeAlias = dict[str, Any]
+Samples: TypeAlias = Mapping[str, Iterable[tuple[tuple[str, ...], float]]]
+"""Metric name → (label values, value)."""
 
 TICK_S: Final = 5.0
 """Seconds between two looks at the workers' counts."""
@@ -97,12 +99,13 @@ class Hooks:
     """What others hang onto the manager.
 
     `reloaded`: called with each new configuration in force; `tables`: give routes of the control API (aiohttp's
-    `web.RouteDef`), called when it starts.
+    `web.RouteDef`), called when it starts; `metrics`: samples by name for metrics of `metrics_table` that read others.
     """
 
     services: list[Service] = field(default_factory=list)
     tables: list[Callable[[], Iterable[Any]]] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
+    metrics: list[Callable[[], Samples]] = field(default_factory=list)
     reloaded: list[Callable[[Config], None]] = field(default_factory=list)
 
 
@@ -124,6 +127,7 @@ class Manager:
     ) -> None:
         self.source = source
         self.listen = listen
+        self.metrics_listen: Endpoint | None = None
         self.log = log
         self.hooks = Hooks()
         self.totals = Totals()
@@ -401,6 +405,7 @@ class Manager:
             "healthy": not findings,
             "findings": findings,
             "listen": [str(endpoint) for endpoint in self.listen],
+            "metrics": str(self.metrics_listen) if self.metrics_listen is not None else None,
             "workers": [
                 {
                     "worker": slot.index,

@@ -1,0 +1,341 @@
+"""Every metric, once: name, kind, labels, what it says, and how it is read. docs/METRICS.md is made from this table.
+
+A metric is read from a `Snapshot`: counts of all workers that are and were, and what the supervisor knows. Label values are
+all of our own making (RCODEs, listed types, reasons, codes, limits, zones with anchors), never a client's address or an
+arbitrary name, so the number of series is bounded whatever clients ask.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+from trust.reason import Reason
+from wire.limits import ALL_LIMITS
+from wire.text import rcode_to_text, type_to_text
+
+PREFIX: Final = "akashi_"
+
+Labels: TypeAlias = tuple[str, ...]
+Samples: TypeAlias = Iterable[tuple[Labels, float]]
+Kind: TypeAlias = Literal["counter", "gauge", "histogram"]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What metrics are read from.
+
+    Attributes:
+        stats: `Manager.stats()`; `facts`: single numbers of the supervisor's.
+        anchors: zone → tags. others: samples by metric name, from whoever hangs them onto the manager.
+    """
+
+    stats: Mapping[str, Any]
+    facts: Mapping[str, float] = field(default_factory=dict)
+    info: Mapping[str, str] = field(default_factory=dict)
+    restarts: Sequence[int] = ()
+    anchors: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    findings: Mapping[str, bool] = field(default_factory=dict)
+    others: Mapping[str, Sequence[tuple[Labels, float]]] = field(default_factory=dict)
+
+
+Read = Callable[[Snapshot], Samples]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric. `name` is without the prefix and, for counters, without `_total`; `unit`: seconds, octets or ""."""
+
+    name: str
+    kind: Kind
+    labels: Labels
+    help: str
+    read: Read
+    source: str = ""
+
+
+# --- ways of reading ---------------------------------------------------------------------------------------------------
+
+
+def _count(*names: str) -> Read:
+    """The sum of plain counts."""
+    return lambda snapshot: [((), sum(snapshot.stats["counters"].get(name, 0) for name in names))]
+
+
+def _counts(**names: str) -> Read:
+    """Plain counts, each under a label's value (`_` is written `-`)."""
+
+    def read(snapshot: Snapshot) -> Samples:
+        counters = snapshot.stats["counters"]
+        return [((label.replace("_", "-"),), counters.get(name, 0)) for label, name in names.items()]
+
+    return read
+
+
+def _gauge(name: str) -> Read:
+    return lambda snapshot: [((), snapshot.stats["gauges"].get(name, 0))]
+
+
+def _gauges(**names: str) -> Read:
+    def read(snapshot: Snapshot) -> Samples:
+        gauges = snapshot.stats["gauges"]
+        return [((label,), gauges.get(name, 0)) for label, name in names.items()]
+
+    return read
+
+
+def _fact(name: str) -> Read:
+    return lambda snapshot: [((), snapshot.facts[name])] if name in snapshot.facts else []
+
+
+def _part(part: str) -> Read:
+    """Counts whose keys are label values, with `|` between them."""
+    return lambda snapshot: [(tuple(key.split("|")), count) for key, count in snapshot.stats.get(part, {}).items()]
+
+
+def _other(name: str) -> Read:
+    return lambda snapshot: snapshot.others.get(name, ())
+
+
+def _said(*, keep: Callable[[list[str]], Iterable[Labels]]) -> Read:
+    """Sums over the cells of responses; `keep` gives the labels under which a cell counts.
+
+    A cell is [transport, type, RCODE, verdict, reason, errors].
+    """
+
+    def read(snapshot: Snapshot) -> Samples:
+        sums: dict[Labels, float] = {}
+        for key, count in (*((key, 0) for key in _USUAL), *snapshot.stats.get("responses", {}).items()):
+            for labels in keep(key.split("|")):
+                sums[labels] = sums.get(labels, 0) + count
+        return sums.items()
+
+    return read
+
+
+_USUAL: Final = [f"{transport}|0|{rcode}|||" for transport in ("udp", "tcp") for rcode in (0, 1, 2, 3, 4, 5)]
+"""RCODEs that are there from the start, so that a first SERVFAIL is seen to be an increase."""
+
+
+def _rcode(cell: list[str]) -> Iterable[Labels]:
+    return [(cell[0], rcode_to_text(int(cell[2])))]
+
+
+def _type(cell: list[str]) -> Iterable[Labels]:
+    return [(cell[0], type_to_text(int(cell[1])) if cell[1] != "0" else "other")]
+
+
+def _verdict(cell: list[str]) -> Iterable[Labels]:
+    return [(cell[3], cell[4])] if cell[3] else []
+
+
+def _ede(cell: list[str]) -> Iterable[Labels]:
+    return [(code,) for code in cell[5].split(",") if code]
+
+
+_HIT_BUCKET: Final = "0.001"
+"""Responses of the packet cache take far less; they are put into the first bucket when read."""
+
+
+def _client_seconds(snapshot: Snapshot) -> Samples:
+    counts = dict(snapshot.stats.get("client_seconds", {}))
+    counts[_HIT_BUCKET] = counts.get(_HIT_BUCKET, 0) + snapshot.stats["counters"].get("packet_hits", 0)
+    return [((bound,), count) for bound, count in counts.items()]
+
+
+def _upstream_seconds(snapshot: Snapshot) -> Samples:
+    return [((bound,), count) for bound, count in snapshot.stats.get("upstream_seconds", {}).items()]
+
+
+def _cache_hits(snapshot: Snapshot) -> Samples:
+    counters = snapshot.stats["counters"]
+    return [(("packet",), counters.get("packet_hits", 0)), (("answer",), counters.get("instant_hits", 0))]
+
+
+def _limits(snapshot: Snapshot) -> Samples:
+    hits = snapshot.stats.get("limits", {})
+    return [((label,), hits.get(label, 0)) for label in {limit.label: None for limit in ALL_LIMITS} | hits]
+
+
+def _anchors(snapshot: Snapshot) -> Samples:
+    return [((zone, str(tag)), 1) for zone, tags in snapshot.anchors.items() for tag in tags]
+
+
+# --- the table ---------------------------------------------------------------------------------------------------------
+
+METRICS: Final = (
+    # Clients
+    Metric(
+        "queries", "counter", ("transport",), "Queries read from clients.", _counts(udp="udp_queries", tcp="tcp_queries")
+    ),
+    Metric(
+        "query_types",
+        "counter",
+        ("transport", "type"),
+        "Responses by the type that was asked for; rare types count as other.",
+        _said(keep=_type),
+    ),
+    Metric(
+        "responses", "counter", ("transport", "rcode"), "Responses by RCODE.", _said(keep=_rcode), "guideline 2-10, 2-11"
+    ),
+    Metric(
+        "validations",
+        "counter",
+        ("verdict", "reason"),
+        f"Responses by the validator's verdict and its reason (one of {len(Reason)}).",
+        _said(keep=_verdict),
+        "guideline 2-9, 2-10",
+    ),
+    Metric(
+        "ede", "counter", ("code",), "Extended DNS Errors sent, by INFO-CODE.", _said(keep=_ede), "RFC 8914, guideline 2-6"
+    ),
+    Metric(
+        "client_seconds",
+        "histogram",
+        (),
+        "Time from a query to its response; packet cache hits are in the first bucket and add nothing to the sum.",
+        _client_seconds,
+    ),
+    Metric(
+        "refused", "counter", (), "Queries of clients that are not served (access.allow).", _count("refused"), "RFC 5358"
+    ),
+    Metric("malformed", "counter", (), "Packets that were no query.", _count("malformed")),
+    Metric("dropped", "counter", (), "Packets without an answer: no query, or too many unanswered.", _count("dropped")),
+    Metric("send_failures", "counter", (), "Responses that the system would not send.", _count("send_failures")),
+    Metric(
+        "tcp_connections_events",
+        "counter",
+        ("event",),
+        "Client connections accepted, rejected (caps), closed for idleness, cut for not reading.",
+        _counts(accepted="tcp_accepted", rejected="tcp_rejected", idle="tcp_idle_closed", cut="tcp_cut"),
+        "RFC 7766, RFC 9210",
+    ),
+    Metric("tcp_connections", "gauge", (), "Client connections that are open.", _gauge("tcp_connections")),
+    Metric("unanswered", "gauge", (), "Client queries being worked on.", _gauge("unanswered")),
+    Metric("inflight", "gauge", (), "Resolutions in progress, sub-resolutions included.", _gauge("inflight")),
+    # Caches
+    Metric(
+        "cache_hits",
+        "counter",
+        ("layer",),
+        "Queries answered by whole responses (packet), or at once from other caches and local data (answer).",
+        _cache_hits,
+    ),
+    Metric(
+        "cache_entries",
+        "gauge",
+        ("cache",),
+        "What the caches hold.",
+        _gauges(
+            answers="answers",
+            packets="packets",
+            delegations="delegations",
+            zones="zones",
+            denials="denials",
+            failures="failures",
+            servers="servers",
+        ),
+    ),
+    Metric(
+        "cache_octets",
+        "gauge",
+        ("cache",),
+        "Memory that the caches take.",
+        _gauges(answers="answer_octets", packets="packet_octets"),
+    ),
+    Metric(
+        "cache_limit_octets",
+        "gauge",
+        ("cache",),
+        "Memory that they may take (cache.size).",
+        _gauges(answers="answer_limit", packets="packet_limit"),
+    ),
+    Metric(
+        "cache_evictions",
+        "counter",
+        ("cache",),
+        "Entries dropped for want of room.",
+        _counts(answers="answer_evictions", packets="packet_evictions"),
+    ),
+    # Servers
+    Metric(
+        "upstream_exchanges",
+        "counter",
+        ("family", "transport", "result"),
+        "Ended exchanges with name servers: answer, truncated, timeout, unreachable, malformed, case, spoofed, limit,"
+        " abandoned.",
+        _part("exchanges"),
+    ),
+    Metric("upstream_seconds", "histogram", (), "Time to an answer of a name server.", _upstream_seconds),
+    Metric(
+        "upstream_mismatched",
+        "counter",
+        (),
+        "Packets that came to an open port and were not the answer: more than a few are an attempt at forgery.",
+        _count("upstream_mismatched"),
+        "RFC 5452",
+    ),
+    Metric(
+        "limit_hits",
+        "counter",
+        ("limit",),
+        "Resolutions that hit a limit (wire/limits.py).",
+        _limits,
+        "CVE-2020-8616, CVE-2023-50387, CVE-2023-50868",
+    ),
+    # Trust
+    Metric("trust_anchor", "gauge", ("zone", "tag"), "Trust anchors in force: 1 each.", _anchors, "guideline 2-7, 2-8"),
+    Metric(
+        "trust_anchor_state",
+        "gauge",
+        ("zone", "tag", "state"),
+        "RFC 5011 state of each key that is followed: 1 for the present state.",
+        _other("trust_anchor_state"),
+        "RFC 5011 §4.2, guideline 2-7",
+    ),
+    Metric(
+        "trust_anchor_hold_down_seconds",
+        "gauge",
+        ("zone", "tag"),
+        "Seconds until a pending key is accepted.",
+        _other("trust_anchor_hold_down_seconds"),
+        "RFC 5011 §2.4",
+    ),
+    Metric(
+        "trust_anchor_last_success_timestamp_seconds",
+        "gauge",
+        ("zone",),
+        "When the zone's keys were last seen and validated, seconds since 1970.",
+        _other("trust_anchor_last_success_timestamp_seconds"),
+        "RFC 5011 §2.3",
+    ),
+    Metric("trust_generation", "gauge", (), "Counts the changes of anchors and NTAs.", _fact("trust_generation")),
+    Metric("ntas", "gauge", (), "Negative trust anchors in force.", _fact("ntas"), "RFC 7646, guideline 2-21"),
+    # The daemon
+    Metric("workers", "gauge", (), "Worker processes there should be.", _fact("workers")),
+    Metric("workers_ready", "gauge", (), "Worker processes that answer clients.", _fact("workers_ready")),
+    Metric(
+        "worker_restarts",
+        "counter",
+        ("worker",),
+        "Workers that ended unexpectedly and were started anew.",
+        lambda snapshot: [((str(index),), count) for index, count in enumerate(snapshot.restarts)],
+    ),
+    Metric("reload_generation", "gauge", (), "Counts the reloads since the start.", _fact("generation")),
+    Metric("internal_errors", "counter", (), "Bugs met; each is in the log.", _count("internal_errors")),
+    Metric(
+        "check_failed",
+        "gauge",
+        ("check",),
+        "Conditions of health: 1 while something is wrong (/readyz, akashi status --health).",
+        lambda snapshot: [((name,), float(failed)) for name, failed in snapshot.findings.items()],
+        "guideline 2-13",
+    ),
+    Metric("start_time_seconds", "gauge", (), "When the daemon started, seconds since 1970.", _fact("start_time")),
+    Metric(
+        "build_info",
+        "gauge",
+        ("version", "python"),
+        "What runs: always 1.",
+        lambda snapshot: [((snapshot.info["version"], snapshot.info["python"]), 1)] if snapshot.info else [],
+    ),
+)
