@@ -13,6 +13,8 @@ from wire.name import ROOT, Name
 
 MAX_CUTS = 200_000
 """Cuts remembered: some 150 MB at the worst; a busy resolver knows fewer."""
+LOOK_AGAIN_SECONDS = 60.0
+"""How often at most a parent is asked anew about a cut whose servers are of no use."""
 
 
 class Delegations:
@@ -21,6 +23,7 @@ class Delegations:
     def __init__(self, configured: list[Cut]) -> None:
         self._configured = {cut.zone: cut for cut in configured}
         self._learnt: dict[Name, Cut] = {}
+        self._looked_again: dict[Name, float] = {}
 
     def __len__(self) -> int:
         return len(self._learnt)
@@ -53,8 +56,21 @@ class Delegations:
         self._learnt[cut.zone] = cut
         trim(self._learnt, MAX_CUTS)
 
+    def look_again(self, cut: Cut, mono: float) -> bool:
+        """Whether the parent may be asked about a learnt cut before its time, since its servers are of no use; counts it
+        as asked.
+        """
+        zone = cut.zone
+        if self._learnt.get(zone) is not cut or zone == ROOT:
+            return False
+        last = self._looked_again.pop(zone, None)
+        due = last is None or mono - last >= LOOK_AGAIN_SECONDS
+        self._looked_again[zone] = mono if last is None or due else last
+        trim(self._looked_again, MAX_CUTS)
+        return due
+
     def forget(self, zone: Name) -> None:
-        """Drop a learnt cut: its servers turned out lame, or an operator flushed it."""
+        """Drop a learnt cut: an operator flushed it."""
         self._learnt.pop(zone, None)
 
     def forget_selected(self, selection: Selection) -> int:

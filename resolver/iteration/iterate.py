@@ -3,6 +3,9 @@
 `iterate()` is linear: prime the root if need be, pick the closest cut, ask its servers about as much of the name as they
 need to know, and follow what comes back. What it learns of zone cuts it stores at once; data it returns, unjudged.
 
+When no server of a remembered cut is of use, the parent is asked whether it delegates to others by now: else a zone that
+has moved would be lost until the TTL of its old delegation, days for most TLDs.
+
 Limitations: one question is outstanding at a time for one resolution. Aliases are followed by `resolver.resolve`, as far
 as the answering zone's bailiwick reaches the links come back together.
 
@@ -64,6 +67,7 @@ def _walk(
     if _wants_priming(cut, question, view):
         yield Need(ROOT_NS)
         cut = view.closest_cut(cut.zone)
+    remembered = cut
     known = cut.zone
     minimising = _may_minimise(cut, view)
     steps_minimised = 0
@@ -79,10 +83,14 @@ def _walk(
             steps_minimised += 1
         reading = yield from exchange.ask(sent, qtype if full else t.A, minimised=not full)
         if reading is None:
-            if full or exchange.only_silence or view.memory.settings.minimise is Minimise.STRICT:
+            if not (full or exchange.only_silence or view.memory.settings.minimise is Minimise.STRICT):
+                # RFC 9156 §2.3: a server that chokes on the short question may know the whole name.
+                minimising = False
+            elif cut is remembered and not avoid and view.memory.delegations.look_again(cut, view.now.mono):
+                cut = view.closest_cut(parent(cut.zone))
+                known = cut.zone
+            else:
                 return None
-            # RFC 9156 §2.3: a server that chokes on the short question may know the whole name.
-            minimising = False
             exchange = Exchange(cut, view, address_filter, findings, avoid)
             continue
         if reading.shape is Shape.REFERRAL:
@@ -93,6 +101,8 @@ def _walk(
             if qtype == t.DS and below.zone == qname:
                 # A parent that does not know DS refers instead of denying it: its proof, if any, is in the referral.
                 return [Step(qname, qtype, Kind.NODATA, [], below.denial, cut.zone, None)]
+            if below.zone == remembered.zone and _same_servers(below, remembered):
+                return None  # they have been asked
             cut = below
             known = cut.zone
             exchange = Exchange(cut, view, address_filter, findings, avoid)
@@ -111,6 +121,12 @@ def _walk(
             view.memory.store(first, view.now.mono, None, Rank.REFERRED)
             known = sent
     raise LimitReachedError(REFERRALS.label)
+
+
+def _same_servers(left: Cut, right: Cut) -> bool:
+    return {name: set(found) for name, found in left.servers.items()} == {
+        name: set(found) for name, found in right.servers.items()
+    }
 
 
 def _skip_known(qname: Name, known: Name, view: View) -> Name:
