@@ -126,17 +126,22 @@ class AuthorityProbe:
         return Round(clock.now().wall, groups[-1].zone, tuple(checks))
 
     async def _ask_each(self, authorities: Authorities, questions: list[Question]) -> dict[Address, list[Resolution]]:
-        """What each authority alone gives for the questions."""
+        """What each authority alone gives for the questions, up to the first answer that is not secure."""
 
         async def one(address: Address) -> list[Resolution]:
             async with self._turn:
                 look = self._look(authorities, address)
+                found: list[Resolution] = []
                 try:
-                    return [await look.ask(question) for question in questions]
+                    for question in questions:
+                        found.append(await look.ask(question))
+                        if found[-1].security is not Security.SECURE:
+                            break
                 finally:
                     look.close()
+                return found
 
-        addresses = list(authorities.servers)
+        addresses = sorted(authorities.servers)
         return dict(zip(addresses, await asyncio.gather(*map(one, addresses)), strict=True))
 
     def _look(self, authorities: Authorities | None = None, alone: Address | None = None) -> "Look":

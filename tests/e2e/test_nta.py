@@ -19,6 +19,7 @@ import pytest
 import lab.internet
 import lab.server
 from lab.faults import CATALOGUE
+from lab.internet import Internet
 from tests.resolver.daemon.process import LIMIT_S, Daemon
 
 PREFIX = "127.68"
@@ -29,8 +30,8 @@ SIBLING = "rrsig-no-all.faults.jp"
 class Stage:
     """A mini-Internet of its own, a daemon on it, and the command line."""
 
-    def __init__(self, directory: Path, *settings: str) -> None:
-        self.net = lab.internet.build(time.time(), prefix=PREFIX)
+    def __init__(self, directory: Path, net: Internet, *settings: str) -> None:
+        self.net = net
         (directory / "hints").write_text(self.net.hints())
         (directory / "anchor").write_text(self.net.anchor())
         (directory / "state").mkdir()
@@ -104,12 +105,17 @@ class Stage:
         self.server.load(self.net)
 
 
+@pytest.fixture(scope="module")
+def net() -> Internet:
+    return lab.internet.build(time.time(), prefix=PREFIX)
+
+
 @pytest.fixture
-def stage(tmp_path) -> Iterator[Callable[..., Stage]]:
+def stage(tmp_path, net) -> Iterator[Callable[..., Stage]]:
     made: list[Stage] = []
 
     def make(*settings: str) -> Stage:
-        made.append(Stage(tmp_path, *settings))
+        made.append(Stage(tmp_path, net, *settings))
         return made[-1]
 
     yield make
@@ -258,6 +264,11 @@ def test_it_retires_itself_when_the_zone_is_mended(stage):
     history = s.json("history", "--verify", "--head", retired["audit_head"])
     assert history["verified"]
     assert history["lines"][-1]["what"] == "retire"
+    # Broken anew, it is bogus anew.
+    s.break_(BROKEN, "rrsig-exp-all")
+    s.stop()
+    s.start()
+    assert s.ask(BROKEN)[0] == "SERVFAIL"
     s.stop()
 
 
