@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,10 @@ from resolver.cli.common import config_options, console, json_option, load_or_ex
 from resolver.cli.status import Status
 
 if TYPE_CHECKING:
+    from rich.text import Text
     from rich.tree import Tree
 
+    from resolver.explain.texts import Words
     from trust.vocabulary import Question
 
 _GOOD = ("secure", "insecure")
@@ -110,37 +113,46 @@ def _write(path: Path, text: str) -> None:
 def _show(document: dict[str, Any]) -> None:
     from rich.console import Console
 
-    out = console()
-    question, answer = document["question"], document["answer"]
+    from resolver.explain.texts import Words
+
+    words = Words(document["made"]["language"])
     # A tree is folded to the terminal's width; in a pipe every line stays whole.
     width = None if sys.stdout.isatty() else _WIDE
-    tree_console = Console(markup=False, emoji=False, highlight=False, width=width)
-    tree_console.print(_tree(document))
+    trees = Console(markup=False, emoji=False, highlight=False, width=width)
+    trees.print(_tree(document, words))
     for survey in document["authorities"]:
-        tree_console.print(_servers(survey))
-    out.print(f"{question['name']} {question['type']}: {answer['rcode']}, {answer['security']}")
-    out.print(answer["sentence"])
+        trees.print(_servers(survey, words))
+    out = console()
+    for line in _summary(document, words):
+        out.print(line)
+
+
+def _summary(document: dict[str, Any], words: Words) -> Iterator[str]:
+    """The outcome, line by line."""
+    question, answer = document["question"], document["answer"]
+    yield f"{question['name']} {question['type']}: {answer['rcode']}, {answer['security']}"
+    yield answer["sentence"]
     for error in answer["errors"]:
-        out.print(f"EDE {error['code']} ({error['name']}){': ' if error['text'] else ''}{error['text']}")
+        yield f"EDE {error['code']} ({error['name']}){': ' if error['text'] else ''}{error['text']}"
     if document["validity"] is not None:
         first = document["validity"]
-        out.print(f"First signature to expire: {first['covers']}, {first['expiration']} ({first['left']})")
+        yield f"{words('page.validity')}: {first['covers']}, {first['expiration']} ({first['left']})"
     if document["unchecked"] is not None:
-        out.print(f"With CD set: {document['unchecked']['rcode']}. {document['procedure'][0]['means']}")
-    out.print(document["daemon"]["sentence"])
+        yield words("tree.cd", rcode=document["unchecked"]["rcode"], means=document["procedure"][0]["means"])
+    yield document["daemon"]["sentence"]
     if answer["who"]:
-        out.print(f"Who can mend it: {answer['who']}.")
-    for contact in document["contacts"]:
-        if contact["mail"] and answer["who"]:
-            out.print(f"Contact ({contact['role']}): {contact['mail']} (SOA of {contact['zone']})")
-    out.print(f"Next step: {answer['next']}")
+        yield f"{words('page.who')}: {answer['who']}."
+        for contact in document["contacts"]:
+            if contact["mail"]:
+                yield words("tree.contact", role=contact["role"], mail=contact["mail"], zone=contact["zone"])
+    yield f"{words('page.next')}: {answer['next']}"
 
 
-def _tree(document: dict[str, Any]) -> Tree:
+def _tree(document: dict[str, Any], words: Words) -> Tree:
     from rich.text import Text
     from rich.tree import Tree
 
-    top = Tree(Text("chain of trust", style="bold"))
+    top = Tree(Text(words("tree.chain"), style="bold"))
     at = top
     branches: dict[str, Tree] = {}
     for zone in document["chain"]:
@@ -149,7 +161,7 @@ def _tree(document: dict[str, Any]) -> Tree:
             label.append(f"  {zone['text'] or zone['reason']}")
         at = branches.get(zone["parent"], top).add(label)
         branches[zone["zone"]] = at
-        _add_evidence(at, zone)
+        _add_evidence(at, zone, words)
     for step in document["steps"]:
         branch = _branch_of(step, branches, at)
         label = _label(f"{step['name']} {step['type']}  {step['kind']}", step["security"])
@@ -159,15 +171,15 @@ def _tree(document: dict[str, Any]) -> Tree:
         for record in step["records"]:
             node.add(Text(record))
         for signature in step["signatures"]:
-            node.add(Text(f"RRSIG over {signature['covers']}: {_signature(signature)}", style="dim"))
-        _add_denial(node, "denial", step["denial"])
+            node.add(_signature(signature["covers"], signature, words))
+        _add_denial(node, "tree.denial", step["denial"], words)
     for finding in document["servers"]:
         where = finding["server"] or finding["name_server"]
         top.add(Text(f"{where}: {finding['what']} ({finding['question']})"))
     return top
 
 
-def _label(what: str, security: str) -> Any:
+def _label(what: str, security: str) -> Text:
     """A line with its state in a sign, a word and a colour."""
     from rich.text import Text
 
@@ -189,71 +201,83 @@ def _branch_of(step: dict[str, Any], branches: dict[str, Tree], fallback: Tree) 
     return branches.get(".", fallback)
 
 
-def _add_evidence(node: Tree, zone: dict[str, Any]) -> None:
+def _add_evidence(node: Tree, zone: dict[str, Any], words: Words) -> None:
     from rich.text import Text
 
     if zone["trust_point"]:
-        anchors = node.add(Text("trust anchor configured here"))
+        anchors = node.add(Text(words("tree.anchor")))
         for anchor in zone["anchors"]:
             anchors.add(Text(f"{anchor['kind']} {anchor['tag']}, {anchor['algorithm_name']}: {anchor['text']}"))
     if zone["ds"] is not None:
         for ds in zone["ds"]["records"]:
-            what = f"key {ds['tag']}, {ds['algorithm_name']}, {ds['digest_name']}"
-            node.add(Text(f"DS at {zone['parent']}: {what}: {ds['text']}"))
+            facts = {"tag": ds["tag"], "algorithm": ds["algorithm_name"], "digest": ds["digest_name"], "text": ds["text"]}
+            node.add(Text(words("tree.ds", parent=zone["parent"], **facts)))
         if zone["ds"]["signature"] is not None:
-            node.add(Text(f"RRSIG over DS: {_signature(zone['ds']['signature'])}", style="dim"))
-    _add_denial(node, "no DS", zone["no_ds"])
+            node.add(_signature("DS", zone["ds"]["signature"], words))
+    _add_denial(node, "tree.no-ds", zone["no_ds"], words)
     if zone["dnskey"] is not None:
         for key in zone["dnskey"]["keys"]:
-            marks = [word for flag, word in (("revoked", "revoked"), ("used", "signs the DNSKEY set")) if key[flag]]
-            if not key["zone_key"]:
-                marks.append("no zone-key bit")
-            detail = f" ({', '.join(marks)})" if marks else ""
-            what = f"{key['role']}, flags {key['flags']}, {key['algorithm_name']}"
-            node.add(Text(f"DNSKEY {key['tag']}: {what}{detail}"))
+            line = words("tree.dnskey", **{k: key[k] for k in ("tag", "role", "flags")}, algorithm=key["algorithm_name"])
+            states = (("revoked", key["revoked"]), ("signs", key["used"]), ("no-zone-key", not key["zone_key"]))
+            marks = [words(f"mark.{mark}") for mark, there in states if there]
+            node.add(Text(f"{line} ({', '.join(marks)})" if marks else line))
         if zone["dnskey"]["signature"] is not None:
-            node.add(Text(f"RRSIG over DNSKEY: {_signature(zone['dnskey']['signature'])}", style="dim"))
+            node.add(_signature("DNSKEY", zone["dnskey"]["signature"], words))
     if zone["servers"]:
-        node.add(Text(f"told by {', '.join(zone['servers'])}", style="dim"))
+        node.add(Text(words("chain.told", servers=", ".join(zone["servers"])), style="dim"))
 
 
-def _add_denial(node: Tree, what: str, denial: dict[str, Any] | None) -> None:
+def _add_denial(node: Tree, key: str, denial: dict[str, Any] | None, words: Words) -> None:
     from rich.text import Text
 
     if denial is None:
         return
-    branch = node.add(Text(f"{what} ({denial['proof']}): {denial['text']}"))
+    branch = node.add(Text(words(key, proof=denial["proof"], text=denial["text"])))
     for sentence in denial["words"]:
         branch.add(Text(sentence))
 
 
-def _signature(signature: dict[str, Any]) -> str:
-    if "tag" not in signature:
-        return str(signature.get("text") or "none")
-    held = f"; {signature['text']}" if signature.get("holds") is False else ""
-    who = f"key {signature['tag']} of {signature['signer']}"
-    return f"{who}, {signature['inception']} to {signature['expiration']} ({signature['left']}){held}"
+def _signature(covers: str, signature: dict[str, Any], words: Words) -> Text:
+    """One signature over a set: by which key, from when to when, how long still, and why not."""
+    from rich.text import Text
+
+    said = signature.get("text") or words("chain.no-sig")
+    if "tag" in signature:
+        times = {"begins": signature["inception"], "ends": signature["expiration"], "left": signature["left"]}
+        line = words("tree.signature", tag=signature["tag"], signer=signature["signer"], **times)
+        said = f"{line}; {signature['text']}" if signature.get("holds") is False else line
+    return Text(f"{words('chain.rrsig', covers=covers)}: {said}", style="dim")
 
 
-def _servers(survey: dict[str, Any]) -> Tree:
+def _servers(survey: dict[str, Any], words: Words) -> Tree:
     from rich.text import Text
     from rich.tree import Tree
 
     question = f"{survey['question']['name']} {survey['question']['type']}"
-    top = Tree(Text(f"servers of {survey['zone']}, asked for {question}: {survey['sentence']}", style="bold"))
+    title = words("tree.servers", zone=survey["zone"], question=question, sentence=survey["sentence"])
+    top = Tree(Text(title, style="bold"))
     for row in survey["servers"]:
+        label = Text(f"{row['address']}  {row['name'] or ''}  ")
         if row["what"]:
-            label = Text(f"{row['address']}  {row['name'] or ''}  ")
             label.append(f"? {row['what']}", style="magenta")
         else:
-            label = _label(f"{row['address']}  {row['name'] or ''}  {row['rcode']} {row['kind']}", row["security"])
-        facts = [f"NSID {row['nsid'] or 'none'}"]
-        facts += [f"{row['latency_ms']} ms over {row['transport'].upper()}"] if row["latency_ms"] is not None else []
-        facts += [f"serial {row['serial']}"] if row["serial"] is not None else []
-        facts += [f"keys {', '.join(map(str, row['keys']))}"] if row["keys"] is not None else []
-        facts += [f"data {row['digest']}"] if row["digest"] is not None else []
-        label.append(f"  {'; '.join(facts)}")
+            label.append_text(_label(f"{row['rcode']} {row['kind']}", row["security"]))
+        label.append(f"  {'; '.join(_facts(row, words))}")
         node = top.add(label)
         if row["text"] and row["security"] != "secure":
             node.add(Text(row["text"]))
     return top
+
+
+def _facts(row: dict[str, Any], words: Words) -> Iterator[str]:
+    """What is to be told of one server, besides its answer."""
+    if row["rcode"] is None:
+        return
+    yield words("server.nsid", nsid=row["nsid"]) if row["nsid"] is not None else words("server.no-nsid")
+    yield words("tree.latency", ms=row["latency_ms"], transport=row["transport"].upper())
+    if row["serial"] is not None:
+        yield words("server.serial", serial=row["serial"])
+    if row["keys"] is not None:
+        yield words("server.keys", keys=", ".join(map(str, row["keys"])))
+    if row["digest"] is not None:
+        yield words("server.digest", digest=row["digest"])

@@ -112,6 +112,9 @@ def _lines(steps: Sequence[Step]) -> list[str]:
     return [line for step in steps for rrset in step.rrsets for line in rrset_to_text(rrset, signatures=False)]
 
 
+_AGREEING = ("daemon.same", "daemon.both")
+
+
 # --- looks at the whole answer -------------------------------------------------------------------------------------
 
 
@@ -138,7 +141,7 @@ def daemon_of(evidence: Evidence, words: Words) -> Document:
         "asked": daemon.address is not None,
         "address": f"{daemon.address.ip} port {daemon.address.port}" if daemon.address is not None else None,
         "answered": daemon.checked is not None and not daemon.checked.what,
-        "agrees": daemon.checked is not None and not daemon.checked.what and _compare(evidence) == "daemon.same",
+        "agrees": daemon.checked is not None and not daemon.checked.what and _compare(evidence) in _AGREEING,
         "sentence": _sentence(evidence, daemon, words),
         "checked": _look(daemon.checked),
         "unchecked": _look(daemon.unchecked),
@@ -182,6 +185,8 @@ def _compare(evidence: Evidence) -> str:
         return "daemon.worse"
     if answers(look.rcode) and not answers(fresh.rcode):
         return "daemon.nta" if any(code == Reason.NTA.ede for code, _ in look.errors) else "daemon.better"
+    if not answers(look.rcode):
+        return "daemon.both"
     if look.rcode != fresh.rcode:
         return "daemon.rcode"
     if look.authentic != (fresh.security is Security.SECURE):

@@ -23,8 +23,6 @@ _ENGLISH: Final[Mapping[str, str]] = {
     "sentence.secure": "The answer for {name} is secure: every link from the trust anchor holds.",
     "sentence.insecure": "The answer for {name} is insecure: {text}.",
     "sentence.insecure.plain": "nothing vouches for it",
-    "sentence.bogus": "The answer for {name} is bogus: {text}.",
-    "sentence.none": "There is no answer for {name}: {text}.",
     "sentence.unchecked": "The answer for {name} was not checked.",
     # --- the failing link
     "link.anchor": "The chain breaks at its very top, at the trust anchor of {zone}: {text}.",
@@ -113,7 +111,6 @@ _ENGLISH: Final[Mapping[str, str]] = {
     # --- servers
     "servers.agree": "All {count} servers that answered say the same.",
     "servers.agree.one": "The one server of the zone answered.",
-    "servers.one.answered": "Only one server answered.",
     "servers.bogus": "None of their answers validates.",
     "servers.bogus.one": "Its answer does not validate.",
     "servers.none": "None of the servers gave a usable answer.",
@@ -128,6 +125,7 @@ _ENGLISH: Final[Mapping[str, str]] = {
     "daemon.not-asked": "No running resolver was asked.",
     "daemon.silent": "No running resolver answered at {address} ({what}).",
     "daemon.same": "The running resolver answers the same as the fresh look.",
+    "daemon.both": "The running resolver and the fresh look agree: both fail.",
     "daemon.worse": "The running resolver fails where the fresh look succeeds: what it remembers is out of date, or its "
     "trust anchors or clock differ.",
     "daemon.better": "The running resolver still answers where the fresh look fails: it lives on what it remembers, "
@@ -136,6 +134,18 @@ _ENGLISH: Final[Mapping[str, str]] = {
     "daemon.ad": "The running resolver and the fresh look differ in whether the answer is secure.",
     "daemon.data": "The running resolver gives other data than the fresh look.",
     "daemon.rcode": "The running resolver answers {rcode}, the fresh look {fresh}.",
+    # --- the tree on a terminal
+    "tree.chain": "chain of trust",
+    "tree.anchor": "trust anchor configured here",
+    "tree.ds": "DS at {parent}: key {tag}, {algorithm}, {digest}: {text}",
+    "tree.dnskey": "DNSKEY {tag}: {role}, flags {flags}, {algorithm}",
+    "tree.no-ds": "no DS ({proof}): {text}",
+    "tree.denial": "denial ({proof}): {text}",
+    "tree.signature": "key {tag} of {signer}, {begins} to {ends} ({left})",
+    "tree.servers": "servers of {zone}, asked for {question}: {sentence}",
+    "tree.latency": "{ms} ms over {transport}",
+    "tree.cd": "With CD set: {rcode}. {means}",
+    "tree.contact": "Contact ({role}): {mail} (SOA of {zone})",
     # --- page and drawing
     "page.title": "{name} {type}: {verdict}",
     "page.made": "Made {at} by {by} (times are UTC)",
@@ -165,7 +175,6 @@ _ENGLISH: Final[Mapping[str, str]] = {
     "word.fresh.cd": "fresh, CD set",
     "word.daemon": "running resolver",
     "word.daemon.cd": "running resolver, CD set",
-    "word.none": "none",
     "word.root": "the root",
     "col.look": "look",
     "col.rcode": "RCODE",
