@@ -112,8 +112,12 @@ def _said(*, keep: Callable[[list[str]], Iterable[Labels]]) -> Read:
     return read
 
 
-_USUAL: Final = [f"{transport}|0|{rcode}|||" for transport in ("udp", "tcp") for rcode in (0, 1, 2, 3, 4, 5)]
-"""RCODEs that are there from the start, so that a first SERVFAIL is seen to be an increase."""
+_CODES: Final = sorted({reason.ede for reason in Reason if reason.ede is not None})
+_USUAL: Final = [
+    *(f"{transport}|0|{rcode}|||" for transport in ("udp", "tcp") for rcode in (0, 1, 2, 3, 4, 5)),
+    f"udp|0|0|||{','.join(map(str, _CODES))}",
+]
+"""RCODEs and errors that are there from the start, so that a first SERVFAIL is seen to be an increase."""
 
 
 def _rcode(cell: list[str]) -> Iterable[Labels]:
