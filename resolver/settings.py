@@ -56,5 +56,9 @@ class Settings:
     """Answers are made from cached denials (RFC 8198)."""
     local_zones: bool = True
     """Special and locally served names are answered here (RFC 6761, 6303, 7793)."""
+    error_reports: bool = False
+    """Operators of failing zones are told, where their servers name an agent (RFC 9567)."""
     nta_extended_error: bool = True
     """EDE 33 on answers under a negative trust anchor."""
+    sentinel: bool = True
+    """The root key sentinel's names are answered as such (RFC 8509)."""

@@ -55,7 +55,9 @@ def merge_configured(stored: PointState | None, configured: TrustPoint | None, n
     return merge.result(stored)
 
 
-def merge_imported(stored: PointState | None, imported: TrustPoint, now_wall: float, *, alone: bool = False) -> Merged:
+def merge_imported(
+    stored: PointState | None, imported: TrustPoint, now_wall: float, why: str, *, alone: bool = False
+) -> Merged:
     """The state after the operator imported anchors. `alone`: they replace all others; revoked keys stay revoked."""
     name = imported.name
     merge = _Merge(name, now_wall, list(stored.keys) if stored is not None else [])
@@ -63,9 +65,9 @@ def merge_imported(stored: PointState | None, imported: TrustPoint, now_wall: fl
     if alone:
         for key in list(merge.keys):
             if not any(_names(anchor, key, name) for anchor in anchors):
-                merge.drop(key, "replaced by an import")
+                merge.drop(key, f"replaced: {why}")
     for anchor in anchors:
-        merge.add(anchor, Origin.IMPORTED, "imported")
+        merge.add(anchor, Origin.IMPORTED, why)
     return merge.result(stored)
 
 

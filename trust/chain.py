@@ -135,7 +135,9 @@ class Walker:
         """The zone of a trust point: its anchors must match a key that signs the DNSKEY RRset (RFC 4035 §5)."""
         policy = self.view.policy
         ds, why = usable_ds(point.ds, policy)
-        if not ds and not any(key[3] in policy.algorithms for key in point.dnskeys):
+        supported = ds or any(key[3] in policy.algorithms for key in point.dnskeys)
+        # A trust point without any anchor is no unsupported one: nothing matches it, so it is bogus.
+        if not supported and (point.ds or point.dnskeys):
             # DESIGN §4: what is signed with nothing that we support is insecure, a trust point too.
             text = f"unsupported trust anchors of {name_to_text(point.name)}"
             trust = self._state(point.name, Security.INSECURE, why, text)

@@ -96,6 +96,9 @@ class Reason(Enum):
     SYNTHESISED = ("synthesised", 29)
     """Answered from a cached NSEC or NSEC3 (RFC 8198)."""
 
+    SENTINEL = ("root-key-sentinel", 0)
+    """SERVFAIL to a root key sentinel query (RFC 8509), which says that the key is, or is not, a trust anchor."""
+
     # Refusals
     NOT_READY = ("not-ready", 14)
     PROHIBITED = ("prohibited", 18)

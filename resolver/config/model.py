@@ -376,7 +376,7 @@ class TrustSection(Section):
     )
     add_hold_down: Duration = option(
         "30d",
-        "How long a new key must be seen, signed by a trusted one, until it is trusted; or the TTL of its RRset, if longer.",
+        "How long a new key must be seen, signed by a trusted one, until it is trusted; or its TTL, if that is longer.",
         source="RFC 5011 §2.4.1",
         reload=Reload.LIVE,
         low=1,
@@ -412,6 +412,13 @@ class TrustSection(Section):
         "Let clients find out with special names whether a root key is trusted here.",
         source="RFC 8509",
         reload=Reload.LIVE,
+    )
+    error_reports: Flag = option(
+        False,
+        "Tell a failing zone's operator what fails, if its servers name an agent for that; at most one report a second.",
+        source="RFC 9567",
+        reload=Reload.RESTART,
+        note="a report tells the agent which name was asked for",
     )
     state_dir: Directory = option(
         "/var/lib/akashi",

@@ -47,6 +47,9 @@ def _labs(config: Config) -> Iterator[Notice]:
         yield Notice("upstream.private-servers", "delegations can direct queries into private networks", "RFC 6890")
     if upstream.port != OPTIONS["upstream.port"].default:
         yield Notice("upstream.port", "for labs only: on the Internet name servers listen on port 53", "RFC 1035 §4.2")
+    trust, day = config.trust, 86400
+    if trust.add_hold_down < 30 * day or trust.remove_hold_down < 30 * day or trust.shortest_refresh < 3600:
+        yield Notice("trust.add-hold-down", "for labs only: RFC 5011 holds keys down for 30 days, asks hourly", "RFC 5011")
 
 
 def _guideline(config: Config) -> Iterator[Notice]:

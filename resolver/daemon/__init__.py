@@ -24,6 +24,7 @@ from resolver.daemon.privileges import become, raise_file_limit
 from resolver.daemon.services import open_services
 from resolver.daemon.sockets import open_sockets, without_ipv6
 from resolver.daemon.state import open_state
+from resolver.daemon.trust_service import attach_trust
 from resolver.daemon.worker import make_plan
 
 __all__ = ["Source", "run"]
@@ -63,6 +64,7 @@ def _run(config: Config, source: Source, log: FilteringBoundLogger) -> int:
         state = open_state(config, log)
         log.info("listening", addresses=[str(endpoint) for endpoint in bound], anchors=anchor_summary(plan.points))
         manager = Manager(source, plan, sets, bound, files, log)
+        attach_trust(manager, state)
         attach_ntas(manager, state)
         services.attach(manager)
         return manager.run()

@@ -113,12 +113,18 @@ class AnchorBook:
             keys = [f"{key.tag} {key.state.value}" for key in point.keys]
             self._log.info("trust-point", zone=name_to_text(name), keys=keys, state=opened)
 
-    def configure(self, configured: Iterable[TrustPoint], policy: Policy, timers: Timers | None = None) -> None:
-        """Other anchors, policy or timers from now on (after a reload)."""
+    def configure(
+        self, configured: Iterable[TrustPoint], policy: Policy, timers: Timers | None = None, *, follow: bool = True
+    ) -> None:
+        """Other anchors, policy or timers from now on (after a reload); `follow`: whether RFC 5011 is on."""
         self.configured = {point.name: point for point in configured}
         self.policy = policy
         self.timers = timers or self.timers
-        if self.following:
+        if follow != self.following:
+            self.following = follow
+            self.points, self.problems = {}, {}
+            self.open()
+        elif self.following:
             self._merge(dict(self.points))
 
     def _load(self) -> dict[Name, PointState]:
@@ -205,6 +211,11 @@ class AnchorBook:
             raise NoTrustPointError(f"{name_to_text(name)} is no trust point")
         return self.points[name]
 
+    def configured_states(self) -> dict[Name, PointState]:
+        """What the configuration says, as states: for listings where nothing is followed."""
+        merged = [merge_configured(None, point, name, self._now()) for name, point in self.configured.items()]
+        return {one.point.name: one.point for one in merged if one.point is not None}
+
     def history(self, limit: int = 100) -> list[Transition]:
         """The last transitions, newest first; none when nothing is stored."""
         return [] if self._store is None else self._store.history(limit)
@@ -268,18 +279,20 @@ class AnchorBook:
 
     # --- the operator's commands ----------------------------------------------------------------------------------
 
-    def import_anchors(self, points: Iterable[TrustPoint], *, alone: bool = False) -> list[Transition]:
-        """Trust these anchors at once, and for good; `alone`: instead of all others of their zones.
+    def import_anchors(
+        self, points: Iterable[TrustPoint], *, alone: bool = False, why: str = "imported"
+    ) -> list[Transition]:
+        """Trust these anchors at once, and for good; `alone`: instead of all others of their zones; `why`: for the records.
 
         Raises:
             StateError: it could not be written; nothing is changed.
             ValueError: RFC 5011 is off, so that only the configuration counts.
         """
         self._must_follow()
-        merged = [merge_imported(self.points.get(p.name), p, self._now(), alone=alone) for p in points]
+        merged = [merge_imported(self.points.get(p.name), p, self._now(), why, alone=alone) for p in points]
         return self._change(merged)
 
-    def forget(self, name: Name) -> list[Transition]:
+    def forget(self, name: Name, why: str = "forgotten") -> list[Transition]:
         """Forget the state of a zone, revocations included, and begin again with what the configuration says.
 
         Raises:
@@ -288,7 +301,7 @@ class AnchorBook:
         self._must_follow()
         now = self._now()
         dropped = tuple(
-            Transition(name, key.tag, key.algorithm, key.state, State.START, None, now, "forgotten")
+            Transition(name, key.tag, key.algorithm, key.state, State.START, None, now, why)
             for key in self.known(name).keys
         )
         begun = merge_configured(None, self.configured.get(name), name, now)

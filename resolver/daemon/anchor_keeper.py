@@ -105,10 +105,15 @@ class AnchorKeeper:
         *,
         timers: Timers | None = None,
         signal: Signal | None = None,
+        follow: bool = True,
     ) -> None:
-        """Other anchors, policy, timers or signalling from now on (after a reload)."""
+        """Other anchors, policy, timers or signalling from now on (after a reload); `follow`: whether RFC 5011 is on.
+
+        Raises:
+            StateError: RFC 5011 is on from now on, and the database cannot be used.
+        """
         self.signal = signal
-        self.book.configure(configured, policy, timers)
+        self.book.configure(configured, policy, timers, follow=follow)
         self.changed()
 
     def changed(self) -> None:

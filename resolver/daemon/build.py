@@ -16,7 +16,8 @@ from resolver.server.access import AccessList
 from resolver.server.listen_tcp import TcpBounds
 from resolver.server.respond import Identity
 from resolver.settings import Minimise, Settings
-from trust.anchors import Nta, TrustPoint, TrustPoints, builtin, merge, points_from_file
+from trust.anchor_file import read_anchors
+from trust.anchors import Nta, TrustPoint, TrustPoints, builtin, merge
 from trust.policy import Policy, Sha1
 from trust.vocabulary import Address
 from wire.name import Name
@@ -60,7 +61,9 @@ def build_settings(config: Config) -> Settings:
         max_negative_ttl=cache.max_negative_ttl,
         aggressive_nsec=config.cache.aggressive_nsec,
         local_zones=config.server.local_zones,
+        error_reports=config.trust.error_reports,
         nta_extended_error=config.trust.nta.extended_error,
+        sentinel=config.trust.sentinel,
     )
 
 
@@ -86,7 +89,7 @@ def build_trust(config: Config) -> TrustPoints:
     else:
         for path in sources:
             try:
-                points += points_from_file(path.read_bytes(), time.time())
+                points += read_anchors(path.read_bytes(), time.time()).points
             except OSError as error:
                 raise StartError(f"trust.anchors: {path} cannot be read: {error.strerror}") from None
             except ValueError as error:

@@ -17,6 +17,7 @@ class TrustHub:
     def __init__(self, configured: TrustPoints) -> None:
         self._configured = configured
         self._followed: dict[Name, TrustPoint] = {}
+        self._deleted: frozenset[Name] = frozenset()
         self._ntas: list[Nta] = []
         self.current = configured
 
@@ -27,7 +28,9 @@ class TrustHub:
 
     def with_configured(self, configured: TrustPoints) -> TrustPoints:
         """What would be in force with another configuration."""
-        points = dict(configured.points) | {n: p for n, p in self._followed.items() if n in configured.points}
+        points = dict(configured.points) | self._followed
+        for name in self._deleted:
+            points.pop(name, None)
         ntas = {nta.name: nta for nta in (*self._ntas, *configured.ntas.values())}
         return TrustPoints(points.values(), ntas.values(), self.current.generation + 1)
 
@@ -37,11 +40,12 @@ class TrustHub:
         self._configured = configured
         return self.current
 
-    def follow(self, points: Iterable[TrustPoint]) -> TrustPoints:
-        """RFC 5011 says that these are the anchors of their zones; a zone without anchors is insecure no sooner than its
-        trust point is deleted. Returns what is in force now.
+    def follow(self, points: Iterable[TrustPoint], deleted: Iterable[Name] = ()) -> TrustPoints:
+        """RFC 5011 says that these are the anchors of their zones, configured or not; `deleted`: trust points all of whose
+        keys are revoked, while another is above, which decides in their place. Returns what is in force now.
         """
         self._followed = {point.name: point for point in points}
+        self._deleted = frozenset(deleted)
         return self.configure(self._configured)
 
     def suspend(self, ntas: Iterable[Nta]) -> TrustPoints:

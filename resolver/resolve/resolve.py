@@ -16,6 +16,7 @@ from resolver.resolve.fetch import lookup
 from resolver.resolve.link import Link
 from resolver.resolve.links import find_links
 from resolver.resolve.local import LocalAnswer, local_answer
+from resolver.resolve.sentinel import apply_sentinel
 from trust.reason import Reason
 from trust.validate import Validated
 from trust.vocabulary import Finding, Kind, Outcome, Question, Security, Step, Steps
@@ -39,7 +40,7 @@ def resolve(
         generation = view.points.generation
         resolution = yield from _resolve(question, view, address_filter, checking_disabled=checking_disabled)
         if checking_disabled or view.points.generation == generation:
-            return resolution
+            return apply_sentinel(resolution, view.points) if view.memory.settings.sentinel else resolution
 
 
 def _resolve(
