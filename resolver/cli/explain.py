@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.text import Text
     from rich.tree import Tree
 
+    from resolver.config import Config
     from resolver.explain.texts import Words
     from trust.vocabulary import Question
 
@@ -55,18 +56,19 @@ def explain(
 
     Beside it: the same question with CD set, every authoritative server's own answer, and what the running resolver says.
 
+    A running daemon looks itself, with the trust anchors and negative trust anchors that it has in force; without one (or
+    with --fresh or --set) the look is made here, with those of the configuration.
+
     Exit status 0 when the answer is secure or rightly insecure, 1 when it is bogus or there is none.
     """
     question = _question(name, rtype)
     address = _address(server)
     config = load_or_exit(file, overrides)
-    from resolver.daemon.errors import StartError
-    from resolver.daemon.once import explain_once
-
-    try:
-        document = explain_once(config, question, server=address, fresh=fresh)
-    except StartError as error:
-        raise click.ClickException(str(error)) from None
+    document = None
+    if not fresh and not overrides and config.control.socket is not None:
+        document = _from_daemon(config.control.socket, name, rtype, address)
+    if document is None:
+        document = _from_here(config, question, address, fresh)
     if svg is not None:
         from resolver.explain.svg import draw
 
@@ -80,6 +82,28 @@ def explain(
     else:
         _show(document)
     ctx.exit(Status.GOOD if document["answer"]["security"] in _GOOD else Status.FINDING)
+
+
+def _from_daemon(path: Path, name: str, rtype: str, server: str | None) -> dict[str, Any] | None:
+    """The running daemon's explanation; None when no daemon answers."""
+    from resolver.cli.client import PATIENCE_S, Client
+    from resolver.cli.status import DaemonUnreachable
+
+    try:
+        return Client(path).get("/v1/explain", PATIENCE_S, name=name, type=rtype, fresh=True, server=server)
+    except DaemonUnreachable:
+        return None
+
+
+def _from_here(config: Config, question: Question, server: str | None, fresh: bool) -> dict[str, Any]:
+    """An explanation of our own, by the configuration."""
+    from resolver.daemon.errors import StartError
+    from resolver.daemon.once import explain_once
+
+    try:
+        return explain_once(config, question, server=server, fresh=fresh)
+    except StartError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _question(name: str, rtype: str) -> Question:

@@ -185,7 +185,7 @@ METRICS: Final = (
         "validations",
         "counter",
         ("verdict", "reason"),
-        f"Responses by the validator's verdict and its reason (one of {len(Reason)}).",
+        "Responses by the validator's verdict and its reason (trust/reason.py).",
         _said(keep=_verdict),
         "guideline 2-9, 2-10",
     ),

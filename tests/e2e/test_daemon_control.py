@@ -418,6 +418,16 @@ class TestExplain:
         again = one.client.get("/v1/explain", 60, name=BROKEN, type="A", fresh=True)
         assert again["answer"]["security"] == "bogus" and again["answer"]["rcode"] == "SERVFAIL"
 
+    def test_the_command_asks_the_daemon_that_has_the_anchors(self, one, tmp_path):
+        """The configuration that names the socket says nothing of the mini-Internet: only the daemon can know."""
+        file = tmp_path / "only-socket.toml"
+        file.write_text(f'[control]\nsocket = "{one.socket}"\n')
+        result = CliRunner().invoke(akashi, ["explain", GOOD, "A", "-c", str(file), "--json"], prog_name="akashi")
+        assert result.exit_code == Status.GOOD, result.output
+        assert json.loads(result.output)["answer"]["security"] == "secure"
+        result = CliRunner().invoke(akashi, ["explain", BROKEN, "-c", str(file)], prog_name="akashi")
+        assert result.exit_code == Status.FINDING and "expired" in result.output
+
 
 # --- reload ----------------------------------------------------------------------------------------------------------
 
