@@ -29,5 +29,7 @@ Where to find things, from the bottom up:
     faults     the catalogue, made of steps       daemons    NSD, Knot, BIND, PowerDNS instead of our own server
     zones      the healthy zones and hosts        control    commands to a running lab (other side: client)
     internet   everything put together            background starting and stopping a lab in the background
+    lifecycle  states of keys during roll-overs   operations what people do to a zone: keys, DS, other servers
+    drills     stories played step by step        errors     the one error of the lab
     denial, authority, responder                  what a server answers: proofs, sections, octets
 """

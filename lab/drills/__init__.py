@@ -14,6 +14,7 @@ from lab.drills import (
     expired_signatures,
     ksk_rollover,
     nta,
+    root_rollover,
     unsigned_transfer,
     zsk_rollover,
 )
@@ -23,6 +24,7 @@ _ALL = (
     expired_signatures.DRILL,
     clock_skew.DRILL,
     nta.DRILL,
+    root_rollover.DRILL,
     ksk_rollover.DRILL,
     zsk_rollover.DRILL,
     emergency_keeping.DRILL,

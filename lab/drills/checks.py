@@ -101,6 +101,45 @@ def says(pattern: str, what: str | None = None) -> Check:
     return Check(what or f"it says: {pattern}", test)
 
 
+def anchors(zone: str = ".", within_s: float = 0.0, **wanted: str) -> Check:
+    """The resolver has these keys (ksk, ksk_2, …) of a trust point in these states of RFC 5011."""
+    labels = {label.replace("_", "-"): state for label, state in wanted.items()}
+
+    def test(stage: Stage) -> str | None:
+        now = _anchors(stage, zone)
+        if now is None:
+            return f"`{_TRUST_STATUS}` tells nothing: {stage.output.strip()[-200:]}"
+        wrong = [f"{label} is {now.get(label, 'not there')}" for label, state in labels.items() if now.get(label) != state]
+        return "; ".join(wrong) or None
+
+    what = ", ".join(f"{label} {state}" for label, state in labels.items())
+    return Check(f"trust anchors of {zone}: {what}", test, _TRUST_STATUS, within_s)
+
+
+def not_anchored(label: str, zone: str = ".") -> Check:
+    """The resolver knows nothing of that key, or has put it back to Start."""
+
+    def test(stage: Stage) -> str | None:
+        now = _anchors(stage, zone)
+        if now is None:
+            return f"`{_TRUST_STATUS}` tells nothing"
+        return None if now.get(label, "Start") == "Start" else f"it is {now[label]}"
+
+    return Check(f"trust anchors of {zone}: {label} is not among them", test, _TRUST_STATUS)
+
+
+_TRUST_STATUS = "akashi trust status --json -c $AKASHI_LAB/lab.toml"
+
+
+def _anchors(stage: Stage, zone: str) -> dict[str, str] | None:
+    """State of each key by label, as the running resolver tells."""
+    document = stage.json(_TRUST_STATUS)
+    for point in document["trust_points"] if document else []:
+        if point["zone"] == zone:
+            return {stage.label(zone, key["tag"]): key["state"] for key in point["keys"]}
+    return None
+
+
 # -- the authority ---------------------------------------------------------------------------------------------------------
 
 

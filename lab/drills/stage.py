@@ -64,6 +64,7 @@ class Stage:
         self.directory: LabDirectory
         self.lab: Settings
         self._last_typed = 0.0
+        self._labels: dict[tuple[str, int], str] = {}
         self._settings: tuple[str, ...] = ()
         self._faketime = find_faketime() if use_faketime else None
         self._resolver: subprocess.Popen[bytes] | None = None
@@ -223,7 +224,14 @@ class Stage:
     def keys(self, zone: str) -> list[dict[str, Any]]:
         """The keys of a zone, as `akashi lab keys --json` lists them."""
         keys: list[dict[str, Any]] = client.command(self.directory.control_socket, "keys", zone=zone)["keys"]
+        for key in keys:
+            self._labels[zone, key["tag"]] = key["key"]
         return keys
+
+    def label(self, zone: str, tag: int) -> str:
+        """Which key of a zone has, or had, this tag: a key gets another one when it is revoked."""
+        self.keys(zone)
+        return self._labels.get((zone, tag), str(tag))
 
     def _environment(self) -> dict[str, str]:
         environment = (
