@@ -23,11 +23,12 @@ The cases are those of the 2023 Internet Measurement Conference study on Extende
 Extended DNS Errors switched on where there is a switch (Unbound `ede: yes`, PowerDNS `extended-resolution-errors=yes`), and
 was asked each question once: type A at the zone's apex, or below it for a name that does not exist where "(nx)" stands.
 
-A cell says RCODE, AD if set, and the codes in the order sent. A peer's code in parentheses is beside the point: it names
-another fault than the case has. The last column says whether our answer is the one owed (RCODE, AD, a right code), and our
-set at least as specific as every peer's: each of a peer's codes that is to the point is ours too, or we give one that says
-more about the same fault. What says more than what is a table in `bench/ede/specificity.py`: 7, 8, 9, 10, 11, 12 and 25 say
-more than 6, which says more than 22, 5 and 0; 25 more than 7 and 8; 11 more than 9; 23 and 24 more than 22.
+A cell says RCODE, AD if set, and the codes in the order sent. A peer's code in parentheses is beside the point: it is
+neither one of the codes that are right for the case nor less specific than one, so it names a fault that is not there.
+The last column says whether our answer is the one owed (RCODE, AD, a right code), and our set at least as specific as
+every peer's: each of a peer's codes that is to the point is ours too, or we give one that says more about the same fault.
+What says more than what is a table in `bench/ede/specificity.py`: 7, 8, 9, 10, 11, 12 and 25 say more than 6, which says
+more than 22, 5 and 0; 25 more than 7 and 8; 11 more than 9; 23 and 24 more than 22.
 
 """
 

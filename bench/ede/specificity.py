@@ -4,8 +4,8 @@ The order is partial: a code stands above another when it says the same thing wi
 first can derive the second. Codes of different faults (7 and 9, say) are not comparable.
 
 A peer's code is *beside the point* when it is neither one of the right ones for the case (the catalogue's, which has them
-from the study's descriptions) nor above or below one: it names another fault, as 9 does ("no DNSKEY matches the DS") where
-the signature has a date in the future. Such a code is no detail that we would have to match.
+from the study's descriptions) nor below one: it names another fault, as 9 does ("no DNSKEY matches the DS") where the key
+is there and its signature is corrupt or has a date in the future. That is no detail that we would have to match.
 
 RFC 8914 §4, RFC 9276 §3.2.
 """
@@ -51,7 +51,7 @@ def covers(ours: Iterable[int], code: int) -> bool:
 
 def is_beside_the_point(code: int, right: Collection[int]) -> bool:
     """Whether a code names another fault than the case has. `right`: the codes of which any is right for it."""
-    return not any(code == one or code in below(one) or one in below(code) for one in right)
+    return not covers(right, code)
 
 
 def is_at_least_as_specific(ours: Collection[int], peer: Iterable[int], right: Collection[int]) -> bool:

@@ -10,6 +10,7 @@ import dns.exception
 import dns.flags
 import dns.message
 import dns.rcode
+
 from lab.steps import ParentStep
 
 Rule = Callable[[dns.message.Message, bool], "bytes | dns.message.Message | None"]

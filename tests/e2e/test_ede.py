@@ -1,4 +1,4 @@
-"""Every Extended DNS Error that the daemon gives (DESIGN §4), one test a code: the code, its place, and what its text names.
+"""Every Extended DNS Error that the daemon gives (DESIGN §4), a test for each: the code, its place, what its text names.
 
 Not here, because what they report does not exist yet: 3 and 19 (stale answers), 4, 15, 16 and 17 (local policy), 14 (not
 ready).
