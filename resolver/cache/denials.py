@@ -19,6 +19,7 @@ from wire.rrset import RRset
 MAX_RECORDS: Final = 100_000
 """Records kept over all zones: some 100 MB at the worst."""
 MAX_PER_ZONE: Final = 20_000
+"""Records kept of one zone; one more and the zone starts over."""
 
 K = TypeVar("K", tuple[bytes, ...], bytes)
 
@@ -99,8 +100,6 @@ class DenialCache:
         for rrset in records:
             if rrset.rtype == t.SOA:
                 known.soa = (rrset, expires)
-            elif before >= MAX_PER_ZONE:
-                continue
             elif rrset.rtype == t.NSEC:
                 known.nsec.put(canonical_key(rrset.name), rrset, expires)
             elif rrset.rtype == t.NSEC3 and (read := read_nsec3(rrset, zone)) is not None:
@@ -117,8 +116,6 @@ class DenialCache:
             return
         known = self._zone(zone)
         before = len(known)
-        if before >= MAX_PER_ZONE:
-            return
         source = wildcard(result.closest_encloser)
         known.wildcards[source, rrset.rtype] = (
             RRset(source, rrset.rtype, rrset.ttl, rrset.rdatas, rrset.sigs),
@@ -140,6 +137,10 @@ class DenialCache:
 
     def _zone(self, zone: Name) -> ZoneDenials:
         known = self._zones.get(zone)
+        if known is not None and len(known) >= MAX_PER_ZONE:
+            # Most of it has expired by now or will be learnt again; starting over is cheaper than keeping an order of ends.
+            self._records -= len(self._zones.pop(zone))
+            known = None
         if known is None:
             known = self._zones[zone] = ZoneDenials(zone)
         return known
