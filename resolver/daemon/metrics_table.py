@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from trust.reason import Reason
 from wire.limits import ALL_LIMITS
-from wire.text import rcode_to_text, type_to_text
+from wire.text import name_to_text, rcode_to_text, type_to_text
 
 PREFIX: Final = "akashi_"
 
@@ -99,7 +99,7 @@ def _other(name: str) -> Read:
 def _said(*, keep: Callable[[list[str]], Iterable[Labels]]) -> Read:
     """Sums over the cells of responses; `keep` gives the labels under which a cell counts.
 
-    A cell is [transport, type, RCODE, verdict, reason, errors].
+    A cell is [transport, type, RCODE, verdict, reason, errors, NTA].
     """
 
     def read(snapshot: Snapshot) -> Samples:
@@ -118,6 +118,10 @@ _USUAL: Final = [
     f"udp|0|0|||{','.join(map(str, _CODES))}",
 ]
 """RCODEs and errors that are there from the start, so that a first SERVFAIL is seen to be an increase."""
+
+
+def _nta(cell: list[str]) -> Iterable[Labels]:
+    return [(name_to_text(bytes.fromhex(cell[6])),)] if len(cell) > 6 and cell[6] else []
 
 
 def _rcode(cell: list[str]) -> Iterable[Labels]:
@@ -314,6 +318,53 @@ METRICS: Final = (
     ),
     Metric("trust_generation", "gauge", (), "Counts the changes of anchors and NTAs.", _fact("trust_generation")),
     Metric("ntas", "gauge", (), "Negative trust anchors in force.", _fact("ntas"), "RFC 7646, guideline 2-21"),
+    Metric(
+        "nta_proposals",
+        "gauge",
+        (),
+        "Negative trust anchors proposed that nobody has decided upon.",
+        _other("nta_proposals"),
+        "guideline 2-22",
+    ),
+    Metric(
+        "nta_expiry_seconds",
+        "gauge",
+        ("nta",),
+        "Seconds until an active negative trust anchor expires.",
+        _other("nta_expiry_seconds"),
+        "RFC 7646 §2",
+    ),
+    Metric(
+        "nta_age_seconds",
+        "gauge",
+        ("nta",),
+        "Seconds since a negative trust anchor was put in force.",
+        _other("nta_age_seconds"),
+        "RFC 7646 §2",
+    ),
+    Metric(
+        "nta_probe_good",
+        "gauge",
+        ("nta",),
+        "Whether every authority of the zone gave a secure answer in the last round of probes.",
+        _other("nta_probe_good"),
+        "RFC 7646 §2, guideline 2-21",
+    ),
+    Metric(
+        "nta_good_rounds",
+        "gauge",
+        ("nta",),
+        "Good rounds of probes in a row; the anchor retires itself at three.",
+        _other("nta_good_rounds"),
+    ),
+    Metric(
+        "nta_answers",
+        "counter",
+        ("nta",),
+        "Responses that were not validated because of this negative trust anchor.",
+        _said(keep=_nta),
+        "RFC 7646, guideline 2-16",
+    ),
     # The daemon
     Metric("workers", "gauge", (), "Worker processes there should be.", _fact("workers")),
     Metric("workers_ready", "gauge", (), "Worker processes that answer clients.", _fact("workers_ready")),

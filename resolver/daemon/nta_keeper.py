@@ -16,7 +16,7 @@ RFC 7646; DESIGN §6; guideline 2-21, 2-22.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -196,6 +196,19 @@ class NtaKeeper:
     def open_records(self) -> list[Record]:
         """Proposals and active NTAs, in order of number."""
         return [self._open[number] for number in sorted(self._open)]
+
+    def metrics(self) -> Mapping[str, Iterable[tuple[tuple[str, ...], float]]]:
+        """Samples for `metrics_table`. Labels are the names of active NTAs, which operators chose: few."""
+        now = self._now()
+        active = [(record, self.watches[record.number]) for record in self._open.values() if record.state is State.ACTIVE]
+        names = {record.number: (name_to_text(record.name),) for record, _ in active}
+        return {
+            "nta_proposals": [((), len(self._open) - len(active))],
+            "nta_expiry_seconds": [(names[r.number], max(0.0, (r.expires_wall or 0.0) - now.wall)) for r, _ in active],
+            "nta_age_seconds": [(names[r.number], max(0.0, now.wall - (r.activated_wall or 0.0))) for r, _ in active],
+            "nta_probe_good": [(names[r.number], float(w.last.good)) for r, w in active if w.last is not None],
+            "nta_good_rounds": [(names[r.number], w.good) for r, w in active],
+        }
 
     # --- carrying out -----------------------------------------------------------------------------------------------
 

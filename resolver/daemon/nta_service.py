@@ -50,6 +50,7 @@ def attach_ntas(manager: Manager, database: Database | None) -> None:
     manager.hooks.services.append(Service(keeper.start, keeper.close))
     manager.hooks.reloaded.append(lambda config: keeper.configure(rules_of(config), config.trust.nta.recheck_interval))
     manager.hooks.tables.append(table)
+    manager.hooks.metrics.append(keeper.metrics)
 
 
 def _unavailable() -> "list[web.RouteDef]":

@@ -102,7 +102,7 @@ class Counters:
         return {name: value for name in self.__slots__ if isinstance(value := getattr(self, name), int)}
 
     def said(self) -> dict[str, int]:
-        """Responses by "transport|type|RCODE|verdict|reason|errors", numbers where there are numbers."""
+        """By "transport|type|RCODE|verdict|reason|errors|NTA"; numbers where possible, the NTA in hexadecimal."""
         return {
             "|".join(
                 (
@@ -112,6 +112,7 @@ class Counters:
                     said.security,
                     said.reason,
                     ",".join(map(str, said.errors)),
+                    said.nta.hex(),
                 )
             ): count
             for said, count in self.tally.items()

@@ -17,10 +17,12 @@ from resolver.server.driver import Waiter
 from resolver.server.respond import Identity, refuse, respond, say_who
 from resolver.server.screen import CLIENT, Refusal, is_query, screen, unreadable
 from resolver.server.tally import OTHER, Said
+from trust.reason import Reason
 from trust.vocabulary import Now, Question, Security, Transport
 from wire import types as t
 from wire.limits import CLIENT_QUERIES
 from wire.message import Message
+from wire.name import Name
 from wire.reader import FormError, read
 
 Send = Callable[[bytes], None]
@@ -211,4 +213,13 @@ def _said(
     rtype = query.qtype if query.has_question else OTHER
     if resolution is None:
         return Said(transport, rtype, rcode, errors=codes)
-    return Said(transport, rtype, rcode, resolution.security.value, resolution.reason.label, codes)
+    nta = _nta_of(resolution) if resolution.reason is Reason.NTA else b""
+    return Said(transport, rtype, rcode, resolution.security.value, resolution.reason.label, codes, nta)
+
+
+def _nta_of(resolution: Resolution) -> Name:
+    """The name of the NTA that decided."""
+    for _, validated in resolution.steps:
+        if validated is not None and validated.verdict.reason is Reason.NTA:
+            return validated.verdict.at
+    return b""

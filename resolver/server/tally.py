@@ -35,6 +35,7 @@ class Said(NamedTuple):
         rtype: asked for; OTHER when not in TYPES.
         security, reason: as labels; "" for a response that needed no resolution.
         errors: INFO-CODEs.
+        nta: the name of the negative trust anchor that decided, in wire format; b"" when none did.
     """
 
     transport: Transport
@@ -43,6 +44,7 @@ class Said(NamedTuple):
     security: str = ""
     reason: str = ""
     errors: tuple[int, ...] = ()
+    nta: bytes = b""
 
 
 class Tally:

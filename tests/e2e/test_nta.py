@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import lab.internet
 import lab.server
 from lab.faults import CATALOGUE
 from lab.internet import Internet
+from resolver.cli.client import Client
 from tests.resolver.daemon.process import LIMIT_S, Daemon
 
 PREFIX = "127.68"
@@ -346,6 +348,26 @@ def test_people_read_it_too(stage):
     trail = s.run("history", "--verify")
     assert "The trail is whole. Head: 2:" in trail
     assert "removed" in s.run("list", "--all")
+    s.stop()
+
+
+def test_metrics(stage):
+    s = stage(ALONE, "metrics.listen=127.0.0.1:0", "server.workers=2")
+    s.start()
+    s.json("add", BROKEN, "--reason", "expired", "--lifetime", "1h")
+    for _ in range(5):
+        s.ask(BROKEN)
+    s.ask("www.example.jp")
+    listen = Client(s.socket).get("/v1/status")["metrics"]
+    with urllib.request.urlopen(f"http://{listen}/metrics", timeout=LIMIT_S) as response:
+        lines = dict(line.rsplit(" ", 1) for line in response.read().decode().splitlines() if not line.startswith("#"))
+    label = f'{{nta="{BROKEN}"}}'
+    assert lines[f"akashi_nta_answers_total{label}"] == "5.0"
+    assert 3590 < float(lines[f"akashi_nta_expiry_seconds{label}"]) <= 3600
+    assert 0 <= float(lines[f"akashi_nta_age_seconds{label}"]) < 60
+    assert lines[f"akashi_nta_good_rounds{label}"] == "0.0"
+    assert lines["akashi_ntas"] == "1.0"
+    assert lines["akashi_nta_proposals"] == "0.0"
     s.stop()
 
 
