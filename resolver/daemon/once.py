@@ -106,7 +106,8 @@ async def explain(
         if only is not None:
             break
     delegation = None
-    if not resolution.steps and surveys and surveys[0].zone != ROOT:
+    fault = find_fault(resolution)
+    if fault is not None and fault.link is Link.SERVERS and surveys and surveys[0].zone != ROOT:
         delegation = await resolve(checked, Question(surveys[0].zone, t.DS))
     if only is not None and surveys:
         resolution = _as_told_by(surveys[0], resolution)
@@ -135,6 +136,10 @@ def _worth_asking(mesh: Mesh, resolution: Resolution) -> list[tuple[Cut, Questio
     mono = clock.monotonic()
     delegations = mesh.memory.delegations
     step = _deciding(resolution)
+    if resolution.security is Security.INDETERMINATE and step is not None and step.target is not None:
+        # The alias was had; where it leads is what failed.
+        question = Question(step.target, resolution.question.rtype)
+        return [(delegations.closest(question.name, mono), question)]
     if step is not None and step.server is None and step.kind is not Kind.NODATA:
         return []  # served here (RFC 6761, RFC 6303)
     question = Question(step.name, step.rtype) if step is not None else resolution.question

@@ -35,6 +35,8 @@ class Link(Enum):
     """The proof that there is no such data."""
     SERVERS = "servers"
     """No server gave anything to judge."""
+    ALIAS = "alias"
+    """Aliases that lead in a circle."""
     RESOLVER = "resolver"
     """A limit of ours."""
 
@@ -93,6 +95,8 @@ def find_fault(resolution: Resolution) -> Fault | None:
     if resolution.security is Security.INDETERMINATE and resolution.reason is not Reason.VALID:
         zone = _unanswering(resolution)
         text = next((text for _, text in resolution.errors if text), resolution.reason.label)
+        if resolution.reason is Reason.ALIAS_LOOP:
+            return _fault(Link.ALIAS, resolution.question.name, None, resolution.reason, text)
         fault = _fault(Link.SERVERS, zone, None, resolution.reason, text)
         if resolution.findings and all(finding.what.startswith("not queried") for finding in resolution.findings):
             return replace(fault, parties=(Party.AUTHORITY, Party.PARENT), who="who.unusable", next="next.unusable")
@@ -141,6 +145,8 @@ def _act(link: Link, reason: Reason) -> tuple[tuple[Party, ...], str, str]:
         return (Party.AUTHORITY, Party.US), "who.reach", "next.unreached"
     if link is Link.SERVERS:
         return (Party.AUTHORITY, Party.US), "who.reach", "next.reach"
+    if link is Link.ALIAS:
+        return (Party.AUTHORITY,), "who.authority", "next.alias"
     if link is Link.DS:
         return (Party.PARENT,), "who.parent", "next.authority"
     if link is Link.KEYS and reason in _AGREE:

@@ -41,7 +41,10 @@ def document(evidence: Evidence, language: str = "en") -> Document:
     tell = Teller(evidence.wall, evidence.policy, words)
     fault = find_fault(resolution)
     name, rtype = resolution.question
-    known = chain_of(resolution) or (chain_of(evidence.delegation) if evidence.delegation is not None else [])
+    known = chain_of(resolution)
+    if evidence.delegation is not None:
+        here = {zone.zone for zone in known}
+        known += [zone for zone in chain_of(evidence.delegation) if zone.zone not in here]
     chain = [tell.zone(zone) for zone in known]
     steps = [_step(tell, step, validated) for step, validated in resolution.steps]
     contacts = _contacts(evidence, fault)
@@ -93,6 +96,7 @@ def chain_of(resolution: Resolution) -> list[ZoneTrust]:
 
 def _step(tell: Teller, step: Step, validated: Validated | None) -> Document:
     verdict = validated.verdict if validated is not None else None
+    decided = validated.zone if validated is not None else None
     sets: list[RRset] = [*step.rrsets, *(r for r in step.authority if not step.rrsets or r.rtype != t.SOA)]
     results = {id(rrset): result for rrset, result in validated.signatures} if validated is not None else {}
     return {
@@ -102,6 +106,7 @@ def _step(tell: Teller, step: Step, validated: Validated | None) -> Document:
         "records": [line for rrset in step.rrsets for line in rrset_to_text(rrset, signatures=False)],
         "target": name_to_text(step.target) if step.target is not None else None,
         "zone": name_to_text(step.zone),
+        "chain_zone": name_to_text(decided.zone) if decided is not None else None,
         "server": step.server.ip if step.server is not None else None,
         "security": verdict.security.value if verdict is not None else "unchecked",
         "reason": verdict.reason.label if verdict is not None else "",
@@ -221,7 +226,7 @@ def _chain_means(resolution: Resolution, fault: Fault | None, words: Words) -> s
             return words("step.chain.nta")
         zone = name_to_text(_end_of(resolution))
         return words("step.chain.ends", zone=zone)
-    if fault.link is Link.SERVERS:
+    if fault.link in (Link.SERVERS, Link.ALIAS):
         return words("step.chain.unknown")
     return words("step.chain.ours" if fault.parties[0] is Party.US else "step.chain.breaks")
 

@@ -27,7 +27,7 @@ _ROW: Final = 46
 _KEY: Final = 174
 _FULL: Final = 52
 """Letters of 12 units that a line in a box holds; `_BESIDE`: beside an arrow."""
-_BESIDE: Final = 47
+_BESIDE: Final = 50
 _MOST_KEYS: Final = 8
 _MOST_DS: Final = 4
 _MOST_RECORDS: Final = 4
@@ -64,18 +64,21 @@ class _Drawing:
         self.fault = document["fault"] or {"link": "", "zone": ""}
         self.out: list[str] = []
         self.y = 10.0
+        self.drawn: set[str] = set()
+        self.last: str | None = None
 
     def whole(self) -> str:
         """Everything, inside its `<svg>`."""
-        chain = self.document["chain"]
-        for index, zone in enumerate(chain):
-            self._link_to(zone, chain[index - 1] if index else None)
-            self._zone(zone)
-        self._answer_link(chain[-1] if chain else None)
         steps = self.document["steps"]
         for step in steps:
+            self._zones_to(step["chain_zone"])
+            self._answer_link(step)
             self._step(step)
-        if not steps:
+        if not steps or self.fault["link"] in ("servers", "alias", "resolver"):
+            for zone in self.document["chain"]:
+                if zone["zone"] not in self.drawn:
+                    self._zones_to(zone["zone"])
+            self._answer_link(None)
             self._nothing()
         height = round(self.y + 10)
         name = self.document["question"]["name"]
@@ -85,6 +88,36 @@ class _Drawing:
             f"<title>{escape(self.words('page.drawing', name=name))}</title>\n"
             f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>\n' + "\n".join(self.out) + "\n</svg>\n"
         )
+
+    # --- order ---------------------------------------------------------------------------------------------------
+
+    def _zones_to(self, name: str | None) -> None:
+        """The zones from the trust anchor to one, as far as they are not drawn yet; an alias starts a branch."""
+        zones = {zone["zone"]: zone for zone in self.document["chain"]}
+        path: list[Document] = []
+        while name in zones and name not in self.drawn:
+            path.append(zones[name])
+            name = zones[name]["parent"]
+        for zone in reversed(path):
+            self._continue_from(zone["parent"])
+            self._link_to(zone)
+            self._zone(zone)
+            self.drawn.add(zone["zone"])
+            self.last = zone["zone"]
+        if name is not None and not path:
+            self._continue_from(name)
+
+    def _continue_from(self, name: str | None) -> None:
+        """A reminder of a zone drawn further up, when the arrow does not come from the box just above."""
+        if name is None or name == self.last or name not in self.drawn:
+            return
+        self.out.append(
+            f'<rect class="again" x="{_LEFT}" y="{self.y + 6}" width="{_INNER}" height="26" rx="13" fill="#fff" '
+            f'stroke="#57606a" stroke-dasharray="3 3"/>'
+        )
+        self._text(_RAIL + 12, self.y + 23, self.words("chain.again", zone=self._name(name)), 44)
+        self.y += 32
+        self.last = name
 
     # --- zones ---------------------------------------------------------------------------------------------------
 
@@ -140,7 +173,7 @@ class _Drawing:
 
     # --- links ---------------------------------------------------------------------------------------------------
 
-    def _link_to(self, zone: Document, above: Document | None) -> None:
+    def _link_to(self, zone: Document) -> None:
         """What leads to a zone: its trust anchors, or the DS (or its absence) at the parent."""
         broken = self.fault["zone"] == zone["zone"] and self.fault["link"] in ("anchor", "keys", "ds")
         if zone["trust_point"]:
@@ -148,7 +181,7 @@ class _Drawing:
             self._anchor(f"{self.words('chain.anchor')}: {tags}" if tags else self.words("chain.anchor"))
             self._arrow("bogus" if broken else _state(zone["security"]), [])
             return
-        if above is None:
+        if zone["parent"] is None:
             return
         if zone["ds"] is not None:
             records = [self._ds(ds) for ds in zone["ds"]["records"][:_MOST_DS]]
@@ -166,23 +199,21 @@ class _Drawing:
     def _ds(self, ds: Document) -> str:
         return f"DS {ds['tag']}, {ds['digest_name']}: {ds['text']}"
 
-    def _answer_link(self, zone: Document | None) -> None:
-        steps = self.document["steps"]
-        if zone is None:
+    def _answer_link(self, step: Document | None) -> None:
+        """From a zone to what it signs; None: to no answer at all."""
+        if not self.drawn:
             return
-        if broken_above(self.document):
+        if step is None:
+            self._arrow("bogus", [])
+            return
+        if broken_above(self.document) and step["security"] == "bogus":
             self._arrow("unknown", [self.words("chain.above")])
             return
-        broken = self.fault["link"] in ("answer", "denial", "servers", "resolver")
-        state = "bogus" if broken else _state(steps[-1]["security"] if steps else "")
-        lines = []
-        for step in steps[-1:]:
-            used = [signature for signature in step["signatures"] if signature["used"]]
-            told = dict.fromkeys(self._by(signature) for signature in used)
-            lines = [part for one in list(told)[:2] for part in _wrap(one, _BESIDE, 2)]
-            if not used and step["security"] == "bogus":
-                lines = [self.words("chain.no-sig")]
-        self._arrow(state, lines)
+        told = dict.fromkeys(self._by(signature) for signature in step["signatures"] if signature["used"])
+        lines = [part for one in list(told)[:2] for part in _wrap(one, _BESIDE, 2)]
+        if not told and step["security"] == "bogus":
+            lines = [self.words("chain.no-sig")]
+        self._arrow(_state(step["security"]), lines)
 
     def _arrow(self, state: str, lines: list[str]) -> None:
         colour = _COLOURS[state][0]
@@ -230,13 +261,16 @@ class _Drawing:
             mono = 1 <= index <= min(len(records), _MOST_RECORDS)
             self._text(_LEFT + 14, self.y + 52 + index * _LINE, line, 47 if mono else _FULL, mono=mono)
         self.y += height + 8
+        self.last = None
 
     def _nothing(self) -> None:
         """There is no answer at all."""
         question = self.document["question"]
         lines = _wrap(self.document["answer"]["sentence"], _FULL, 6)
         height = 46 + len(lines) * _LINE
-        self._box("bogus", height, f"{question['name']} {question['type']}", rx=16, word=self.words("kind.none"))
+        steps = self.document["steps"]
+        name = (steps[-1]["target"] if steps else None) or question["name"]
+        self._box("bogus", height, f"{name} {question['type']}", rx=16, word=self.words("kind.none"))
         for index, line in enumerate(lines):
             self._text(_LEFT + 14, self.y + 52 + index * _LINE, line, _FULL)
         self.y += height + 8

@@ -31,6 +31,7 @@ _ENGLISH: Final[Mapping[str, str]] = {
     "link.answer": "The chain holds down to {zone}; the answer itself does not: {text}.",
     "link.denial": "The chain holds down to {zone}; the proof that there is no such data does not: {text}.",
     "link.servers": "The servers of {zone} gave no usable answer: {text}.",
+    "link.alias": "The aliases of {zone} lead nowhere: {text}.",
     "link.resolver": "This resolver gave up: {text}.",
     # --- who can mend it
     "who.authority": "the operator of {zone}",
@@ -62,6 +63,7 @@ _ENGLISH: Final[Mapping[str, str]] = {
     "the addresses below can be reached over UDP and TCP; then write to {contact}.",
     "next.unreached": "Check from here that the servers of {zone} can be reached over UDP and TCP, with answers as "
     "large as a set of keys; then write to {contact}.",
+    "next.alias": "The cause is on the authoritative side, not in DNSSEC: an alias must be changed. Write to {contact}.",
     "next.nta": "Watch for the zone to validate again (2.7.3.2); the anchor ends by itself: akashi nta show {zone}",
     "next.nobody": "the zone's technical contact",
     # --- guideline 2.6.3, step by step
@@ -190,6 +192,7 @@ _ENGLISH: Final[Mapping[str, str]] = {
     "server.keys": "keys {keys}",
     "server.digest": "digest {digest}",
     "chain.anchor": "trust anchor",
+    "chain.again": "{zone} (as above)",
     "chain.ds": "DS at {parent}",
     "chain.no-ds": "no DS at {parent}",
     "chain.rrsig": "RRSIG over {covers}",

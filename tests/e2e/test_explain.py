@@ -231,6 +231,33 @@ def test_an_nta_is_our_own_doing(world):
     assert "negative trust anchor" in document["answer"]["who"]
 
 
+# --- aliases -------------------------------------------------------------------------------------------------------
+
+
+def test_an_alias_into_another_branch(world):
+    document = world.explain("alias.example.jp")
+    assert document["answer"]["security"] == "secure"
+    assert [step["kind"] for step in document["steps"]] == ["cname", "answer"]
+    assert [step["chain_zone"] for step in document["steps"]] == ["example.jp", "example.com"]
+    parents = {zone["zone"]: zone["parent"] for zone in document["chain"]}
+    assert parents == {".": None, "jp": ".", "example.jp": "jp", "com": ".", "example.com": "com"}
+    # The drawing does not lead from example.jp to com: it takes up the root again.
+    assert draw(document).count('class="again"') == 1
+    assert "the root (as above)" in draw(document)
+
+
+def test_an_alias_into_a_broken_zone(world):
+    document = world.explain("to-bogus.example.jp")
+    assert (document["fault"]["zone"], document["fault"]["link"]) == ("rrsig-exp-all.faults.jp", "keys")
+    assert document["authorities"][0]["question"]["name"] == "rrsig-exp-all.faults.jp"
+
+
+def test_aliases_in_a_circle(world):
+    document = world.explain("loop1.example.jp")
+    assert (document["fault"]["link"], document["fault"]["parties"]) == ("alias", ["authority"])
+    assert "lead nowhere" in document["answer"]["sentence"]
+
+
 # --- servers that disagree -----------------------------------------------------------------------------------------
 
 
