@@ -139,6 +139,7 @@ class Manager:
         self._ready = False
         self._reload_lock = asyncio.Lock()
         self._samples: deque[tuple[float, dict[str, float]]] = deque(maxlen=RATE_WINDOW + 1)
+        self._counting: set[Child] = set()  # those whose counts are not in the totals yet
         self._prober: Prober | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self.supervisor = Supervisor(sets, self._body(self._life), log, self)
@@ -180,11 +181,12 @@ class Manager:
         """A worker's last word."""
         if what == "bye":
             child.stats = facts
+            self._counting.add(child)
 
     def worker_gone(self, child: Child) -> None:
         """Its counts live on in the totals."""
+        self._counting.discard(child)
         self.totals.bury(child.stats)
-        child.stats = {}
 
     async def begin(self) -> None:
         """Start what runs beside the workers."""
@@ -354,9 +356,11 @@ class Manager:
     async def stats(self) -> Document:
         """Counts of all workers that are and were, gauges of those that are."""
         for child, stats in await self.supervisor.ask_all("stats", retiring=True):
-            child.stats = stats
-        living = [child.stats for child in self.supervisor.children if child.stats]
-        return self.totals.with_living(living)
+            # One that is gone by now has said its last word after this one.
+            if child.channel is not None:
+                child.stats = stats
+                self._counting.add(child)
+        return self.totals.with_living(child.stats for child in self._counting)
 
     async def _watch(self) -> None:
         """Look at the counts now and then: for rates, and so that little is lost with a worker that is killed."""
