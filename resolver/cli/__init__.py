@@ -21,6 +21,7 @@ COMMANDS = {
     "reload": LazyCommand("resolver.cli.reload:reload", "Have the daemon read its configuration anew."),
     "inflight": LazyCommand("resolver.cli.inflight:inflight", "List what is being resolved."),
     "log": LazyCommand("resolver.cli.log:log", "What the running daemon writes to its log: level."),
+    "trust": LazyCommand("resolver.cli.trust:trust", "Trust anchors: status, refresh, import, export, forget."),
     "nta": LazyCommand("resolver.cli.nta:nta", "Negative trust anchors: propose, approve, list, remove, history …"),
     "explain": LazyCommand("resolver.cli.explain:explain", "Show the chain of trust of a name, with the failing link."),
     "lab": LazyCommand("resolver.cli.lab:lab", "A mini-Internet in a box: signed zones, faults, drills."),

@@ -42,7 +42,7 @@ def operator_option(command: Decorated) -> Decorated:
     )(command)
 
 
-def _operator(given: str | None) -> str:
+def operator_name(given: str | None) -> str:
     """The name of the person at the keyboard: sudo makes root of everybody, so whoever called it counts."""
     return given or os.environ.get("AKASHI_OPERATOR") or os.environ.get("SUDO_USER") or getpass.getuser()
 
@@ -88,7 +88,7 @@ def add(name: str, file: Path | None, path: Path | None, as_json: bool, operator
 def _begin(
     what: str, name: str, file: Path | None, path: Path | None, as_json: bool, operator: str | None, given: Document
 ) -> None:
-    fields = given | {"name": name, "operator": _operator(operator), "force": given["force"] or None}
+    fields = given | {"name": name, "operator": operator_name(operator), "force": given["force"] or None}
     _tell(_post(file, path, what, fields), as_json)
 
 
@@ -100,7 +100,7 @@ def _begin(
 @json_option
 def approve(which: str, force: bool, operator: str | None, file: Path | None, path: Path | None, as_json: bool) -> None:
     """Put a proposal (its number or name) in force. It must be another person's; the zone is looked at again."""
-    fields = {"nta": which, "force": force or None, "operator": _operator(operator)}
+    fields = {"nta": which, "force": force or None, "operator": operator_name(operator)}
     _tell(_post(file, path, "approve", fields), as_json)
 
 
@@ -114,7 +114,7 @@ def reject(
     which: str, reason: str | None, operator: str | None, file: Path | None, path: Path | None, as_json: bool
 ) -> None:
     """Turn a proposal down, or take it back."""
-    _tell(_post(file, path, "reject", {"nta": which, "reason": reason, "operator": _operator(operator)}), as_json)
+    _tell(_post(file, path, "reject", {"nta": which, "reason": reason, "operator": operator_name(operator)}), as_json)
 
 
 @nta.command()
@@ -134,7 +134,7 @@ def extend(
     as_json: bool,
 ) -> None:
     """Let an active NTA end later (or sooner). It must be another person than who set the present expiry."""
-    fields = {"nta": which, "lifetime": lifetime, "reason": reason, "operator": _operator(operator)}
+    fields = {"nta": which, "lifetime": lifetime, "reason": reason, "operator": operator_name(operator)}
     _tell(_post(file, path, "extend", fields), as_json)
 
 
@@ -148,7 +148,7 @@ def remove(
     which: str, reason: str | None, operator: str | None, file: Path | None, path: Path | None, as_json: bool
 ) -> None:
     """End an active NTA (its number or name): the zone is validated again with the next query."""
-    _tell(_post(file, path, "remove", {"nta": which, "reason": reason, "operator": _operator(operator)}), as_json)
+    _tell(_post(file, path, "remove", {"nta": which, "reason": reason, "operator": operator_name(operator)}), as_json)
 
 
 @nta.command(name="list")
@@ -328,7 +328,7 @@ def _trail(lines: list[Document]) -> Table:
     from rich.text import Text
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("line", "time", "who", "what", "nta", "name", "state", "reason"):
+    for heading in ("line", "time", "who", "what", "nta", "name", "state", "why"):
         table.add_column(heading, overflow="fold")
     for line in lines:
         if "unreadable" in line:
@@ -343,9 +343,16 @@ def _trail(lines: list[Document]) -> Table:
             str(line["nta"]),
             Text(line["name"]),
             Text(line["after"], style=_COLOURS.get(line["after"], "")),
-            Text(str(line["details"].get("reason") or "")),
+            Text(_why(line["details"])),
         )
     return table
+
+
+def _why(details: Document) -> str:
+    """What a line of the trail tells besides who did what."""
+    parts = [details.get("reason"), details.get("ticket"), f"until {details['expires']}" if "expires" in details else ""]
+    forced = details.get("forced")
+    return "; ".join(str(part) for part in (*parts, f"forced: {forced}" if forced else "") if part)
 
 
 def _verdict(document: Document) -> None:
