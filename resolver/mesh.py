@@ -26,6 +26,7 @@ from resolver.cache.selection import Selection
 from resolver.iteration.addresses import AddressFilter
 from resolver.resolution import Resolution
 from resolver.resolve.fetch import fetch, recall
+from resolver.resolve.reports import Reports
 from resolver.resolve.resolve import resolve
 from resolver.settings import Dice, Settings
 from trust.anchors import TrustPoints
@@ -110,6 +111,7 @@ class Mesh:
 
     Attributes:
         limit_hits: how often each limit was reached, by its label.
+        reports: which failures are reported to the operators of zones, and how many were.
         crashed: told of an exception that should not have been; while it is None, the exception goes on to the caller.
     """
 
@@ -118,6 +120,7 @@ class Mesh:
         self.filter = AddressFilter(settings)
         self.limit_hits: dict[str, int] = {}
         self.crashed: Callable[[Exception], None] | None = None
+        self.reports = Reports()
         self._tasks: dict[Key, Task] = {}
         self._asks: dict[int, Task] = {}
         self._deadlines: list[tuple[float, int, Task]] = []
@@ -142,10 +145,7 @@ class Mesh:
         key = (question, "nocheck" if checking_disabled else "check")
         task = self._tasks.get(key)
         if task is None:
-            quota = Quota(now.mono + RESOLUTION_SECONDS.value)
-            view = View(self.memory, quota.budget, now)
-            generator = resolve(question, view, self.filter, checking_disabled=checking_disabled)
-            task = self._start(key, generator, view, quota, 0)
+            task = self._resolve(question, now, checking_disabled=checking_disabled)
             self._ready.append((task, None))
         task.clients.append(token)
         return self._run()
@@ -189,6 +189,13 @@ class Mesh:
     def tasks(self) -> list[Task]:
         """Resolutions in flight, oldest first, for operators."""
         return list(self._tasks.values())
+
+    def _resolve(self, question: Question, now: Now, *, checking_disabled: bool) -> Task:
+        """A resolution of its own, not yet begun."""
+        quota = Quota(now.mono + RESOLUTION_SECONDS.value)
+        view = View(self.memory, quota.budget, now)
+        generator = resolve(question, view, self.filter, checking_disabled=checking_disabled)
+        return self._start((question, "nocheck" if checking_disabled else "check"), generator, view, quota, 0)
 
     # --- running tasks -------------------------------------------------------------------------------------------
 
@@ -308,6 +315,9 @@ class Mesh:
         for token in task.clients:
             assert isinstance(result, Resolution)
             self._actions.append(Finish(token, result))
+        if task.clients and self.memory.settings.error_reports:
+            assert isinstance(result, Resolution)
+            self._report(result, task.view)
         for parent in task.parents:
             if parent.waits_for is not task:
                 continue
@@ -318,6 +328,14 @@ class Mesh:
                 self._need(parent, Need(result.question))
             else:
                 self._ready.append((parent, Reply(task.view.now, outcome=result)))
+
+    def _report(self, resolution: Resolution, view: View) -> None:
+        """Tell a zone's operator of a failure, if he wants to know and has not been told (RFC 9567)."""
+        question = self.reports.due(
+            resolution, self.memory.channels, lambda name: view.closest_cut(name).zone, view.now.mono
+        )
+        if question is not None and (question, "check") not in self._tasks:
+            self._ready.append((self._resolve(question, view.now, checking_disabled=False), None))
 
     def _crash(self, task: Task) -> None:
         """A task's generator failed: nobody may wait for it any longer."""

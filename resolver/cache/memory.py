@@ -8,6 +8,7 @@ from typing import Final
 
 from resolver.cache.answers import AnswerCache, Entry, Rank
 from resolver.cache.bounded import trim
+from resolver.cache.channels import ReportChannels
 from resolver.cache.delegations import Delegations
 from resolver.cache.denials import DenialCache
 from resolver.cache.failures import Failures
@@ -83,6 +84,7 @@ class Memory:
         self.failures = Failures()
         self.zones = ZoneTrusts(self.answers)
         self.denials = DenialCache()
+        self.channels = ReportChannels()
         self.epoch = 0
 
     def set_trust(self, points: TrustPoints) -> None:
@@ -106,6 +108,7 @@ class Memory:
         self.delegations.clear()
         self.failures.clear()
         self.denials.clear()
+        self.channels = ReportChannels()
         self.zones = ZoneTrusts(self.answers)
         self.epoch += 1
 

@@ -88,6 +88,7 @@ class Desk:
             "client_seconds": _histogram(counters.client_seconds),
             "upstream_seconds": _histogram(counters.upstream_seconds),
             "limits": dict(self._driver.mesh.limit_hits),
+            "error_reports": dict(self._driver.mesh.reports.counts),
             "gauges": {"inflight": self._driver.inflight, "unanswered": self._service.unanswered} | self._sizes(),
         }
 

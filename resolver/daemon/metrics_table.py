@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
+from resolver.resolve.reports import ERROR_REPORTS
 from trust.reason import Reason
 from wire.limits import ALL_LIMITS
 from wire.text import name_to_text, rcode_to_text, type_to_text
@@ -164,6 +165,11 @@ def _limits(snapshot: Snapshot) -> Samples:
     return [((label,), hits.get(label, 0)) for label in {limit.label: None for limit in ALL_LIMITS} | hits]
 
 
+def _error_reports(snapshot: Snapshot) -> Samples:
+    counts = snapshot.stats.get("error_reports", {})
+    return [((result,), counts.get(result, 0)) for result in ERROR_REPORTS]
+
+
 def _anchors(snapshot: Snapshot) -> Samples:
     return [((zone, str(tag)), 1) for zone, tags in snapshot.anchors.items() for tag in tags]
 
@@ -289,6 +295,14 @@ METRICS: Final = (
         "Resolutions that hit a limit (wire/limits.py).",
         _limits,
         "CVE-2020-8616, CVE-2023-50387, CVE-2023-50868",
+    ),
+    Metric(
+        "error_reports",
+        "counter",
+        ("result",),
+        "Failures of zones whose servers name an agent for reports: told, or why not (`trust.error-reports`).",
+        _error_reports,
+        "RFC 9567",
     ),
     # Trust
     Metric("trust_anchor", "gauge", ("zone", "tag"), "Trust anchors in force: 1 each.", _anchors, "guideline 2-7, 2-8"),

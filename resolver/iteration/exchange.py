@@ -15,6 +15,7 @@ from resolver.iteration.addresses import AddressFilter, text_of
 from resolver.iteration.response import Reading, Shape, read_response
 from trust.vocabulary import Address, Ask, Cut, Finding, Kind, Need, Question, Reply, Security, Steps, Transport, Trouble
 from wire import types as t
+from wire.edns import REPORT_CHANNEL
 from wire.limits import ADDRESSES_PER_NS
 from wire.message import Message
 from wire.name import Name
@@ -249,6 +250,8 @@ class Exchange:
     ) -> Reading | None:
         memory = self.view.memory
         mono = self.view.now.mono
+        if memory.settings.error_reports and message.edns is not None and not self.cut.forward:
+            memory.channels.learn(self.cut.zone, message.edns.option(REPORT_CHANNEL))
         reading = read_response(message, question.name, question.rtype, self.cut, address, mono, memory.settings.port)
         if reading.shape is Shape.LAME:
             if not self.minimised:

@@ -106,7 +106,7 @@ def _answer(wire: bytes, real: str, port: int, rule: Rule, *, tcp: bool) -> byte
     except dns.exception.DNSException:
         return None
     if isinstance(answer, dns.message.Message):
-        return answer.to_wire()
+        return answer.to_wire(max_size=65535)
     if answer != PASS:
         return answer
     kind = socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM
