@@ -5,6 +5,7 @@ The socket is the one given with `--socket`, else the `control.socket` of the co
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -99,7 +100,8 @@ class Client:
             body = json.dumps({key: value for key, value in fields.items() if value is not None})
         connection = _Connection(self.path, timeout_s)
         try:
-            connection.request(method, route, body, {"Content-Type": "application/json"} if body else {})
+            with contextlib.suppress(BrokenPipeError):  # it may answer before it has read all
+                connection.request(method, route, body, {"Content-Type": "application/json"} if body else {})
             response = connection.getresponse()
             document = json.loads(response.read())
         except TimeoutError:

@@ -131,28 +131,34 @@ class TestCheckConfig:
 
 class TestServe:
     @pytest.fixture
-    def served(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Config]]:
-        """Stands in for the daemon and notes what it is asked to run; its exit status is 7."""
-        configs: list[Config] = []
+    def served(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[Config, object]]]:
+        """Stands in for the daemon and notes what it is asked to run, and from where; its exit status is 7."""
+        configs: list[tuple[Config, object]] = []
 
-        def run(config: Config) -> int:
-            configs.append(config)
+        def run(config: Config, source: object) -> int:
+            configs.append((config, source))
             return 7
 
         daemon = ModuleType("resolver.daemon")
         daemon.run = run  # type: ignore[attr-defined]
+        daemon.Source = lambda file, overrides: (file, overrides)  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "resolver.daemon", daemon)
         yield configs
 
-    def test_runs_the_daemon_with_the_configuration(self, served: list[Config], tmp_path: Path) -> None:
+    def test_runs_the_daemon_with_the_configuration(
+        self, served: list[tuple[Config, object]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         file = tmp_path / "a.toml"
         file.write_text("[server]\nworkers = 2\n")
-        result = invoke("serve", "-c", str(file), "--set", "log.level=debug")
+        monkeypatch.chdir(tmp_path)
+        result = invoke("serve", "-c", "a.toml", "--set", "log.level=debug")
         assert result.exit_code == 7
-        [config] = served
+        [(config, source)] = served
         assert (config.server.workers, config.log.level) == (2, "debug")
+        # What is read again at reload must be found wherever the daemon is by then.
+        assert source == (file, ("log.level=debug",))
 
-    def test_does_not_start_with_a_bad_configuration(self, served: list[Config], bad: Path) -> None:
+    def test_does_not_start_with_a_bad_configuration(self, served: list[tuple[Config, object]], bad: Path) -> None:
         result = invoke("serve", "-c", str(bad))
         assert result.exit_code == Status.FINDING
         assert served == []
