@@ -16,14 +16,15 @@ p { margin: 0 0 8px; overflow-wrap: anywhere; }
 code, .mono { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .86em;
   overflow-wrap: anywhere; }
 .whole { white-space: nowrap; }
-.soft { color: var(--soft); font-size: .875rem; }
+.soft { color: var(--soft); font-size: .9em; }
+h1 .tag { font-size: .9rem; vertical-align: middle; }
 .card { background: #fff; border: 1px solid var(--edge); border-radius: 10px; padding: 18px 20px; margin: 16px 0; }
 .verdict { border-left: 8px solid var(--soft); }
 .verdict.secure { border-left-color: #1a6b34; } .verdict.insecure { border-left-color: #855800; }
 .verdict.bogus, .verdict.indeterminate { border-left-color: #b3261e; }
 .verdict .said { font-size: 1.15rem; font-weight: 600; }
 .tag { display: inline-block; white-space: nowrap; border: 1.5px solid; border-radius: 999px; padding: 0 9px;
-  font-size: .82rem; font-weight: 600; line-height: 1.55; }
+  font-size: .82em; font-weight: 600; line-height: 1.55; }
 .tag.secure { color: #1a6b34; background: #eaf6ee; }
 .tag.insecure { color: #855800; background: #fff6dd; border-style: dashed; }
 .tag.bogus { color: #b3261e; background: #fdebe9; border-style: double; border-width: 3px; }
@@ -64,8 +65,8 @@ footer { padding-bottom: 32px; }
   .card { border-color: #999; border-radius: 4px; padding: 10px 12px; margin: 0 0 10px; }
   .columns { display: block; break-before: page; } .columns::after { content: ""; display: block; clear: both; }
   .drawing { break-inside: avoid; float: left; width: 84mm; padding: 8px 4px; } .drawing h2 { margin-left: 8px; }
-  .drawing svg { max-height: 240mm; width: auto; } .chain { margin-left: 88mm; font-size: 9.5pt; }
-  .zone, tr, li { break-inside: avoid; } h2 { break-after: avoid; }
+  .drawing svg { max-height: 240mm; width: auto; } .chain { margin-left: 88mm; font-size: 8.6pt; }
+  .zone, tr, li, .servers, .looks { break-inside: avoid; } table { font-size: .9em; } h2 { break-after: avoid; }
   .zone.fault { margin: 0 -12px; padding: 8px 12px; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 }
