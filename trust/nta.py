@@ -34,6 +34,7 @@ from trust.nta_rules import (
     check_text,
     same_person,
 )
+from trust.signature import time_text
 from wire.name import Name
 from wire.text import name_to_text
 
@@ -214,6 +215,8 @@ def begin(request: Request, number: int, evidence: Evidence, event: Event, wall:
         "lifetime_s": record.lifetime_s,
         "evidence": evidence.sentence,
     }
+    if state is State.ACTIVE:
+        details["expires"] = _until(record)
     if request.force:
         details["forced"] = evidence.clock or evidence.seen.value
     return Transition(None, record, event, request.who, wall, evidence, details)
@@ -238,7 +241,7 @@ def approve(record: Record, who: str, evidence: Evidence, rules: Rules, wall: fl
     check_name(record.name, rules)
     check_evidence(evidence, force=force or record.forced)
     after = _activated(replace(record, decided_by=who, decided_wall=wall, state=State.ACTIVE), who, wall)
-    details: dict[str, Any] = {"expires": after.expires_wall, "evidence": evidence.sentence}
+    details: dict[str, Any] = {"expires": _until(after), "evidence": evidence.sentence}
     if force:
         details["forced"] = evidence.clock or evidence.seen.value
     return Transition(record, after, Event.APPROVE, who, wall, evidence, details)
@@ -263,7 +266,7 @@ def extend(
     why = check_text("the reason", why, required=True)
     check_evidence(evidence, force=True)  # what can be forced was decided when it was put in force
     after = replace(record, lifetime_s=lifetime_s, granted_by=who, granted_wall=wall, expires_wall=wall + lifetime_s)
-    details = {"reason": why, "expires": after.expires_wall, "expired_before": record.expires_wall}
+    details = {"reason": why, "expires": _until(after), "before": _until(record)}
     return Transition(record, after, Event.EXTEND, who, wall, evidence, details)
 
 
@@ -317,6 +320,11 @@ def _check(record: Record, event: Event, who: str) -> str:
 def _activated(record: Record, who: str, wall: float) -> Record:
     """The lifetime counts from now: a proposal that waited does not get less."""
     return replace(record, activated_wall=wall, granted_by=who, granted_wall=wall, expires_wall=wall + record.lifetime_s)
+
+
+def _until(record: Record) -> str:
+    assert record.expires_wall is not None
+    return time_text(record.expires_wall)
 
 
 def _ended(record: Record, event: Event, who: str, why: str, wall: float) -> Transition:

@@ -1,6 +1,8 @@
 """The NTA life cycle over UDP: daemon, workers, control socket and command line, on the lab's broken zones."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -22,7 +24,7 @@ import lab.server
 from lab.faults import CATALOGUE
 from lab.internet import Internet
 from resolver.cli.client import Client
-from tests.resolver.daemon.process import LIMIT_S, Daemon
+from tests.resolver.daemon.process import LIMIT_S, Daemon, children_of
 
 PREFIX = "127.68"
 BROKEN = "rrsig-exp-all.faults.jp"
@@ -309,6 +311,23 @@ def test_killed_and_started_again(stage):
     assert [line["what"] for line in history["lines"]][:3] == ["add", "add", "remove"]
     listed = [entry["name"] for entry in s.json("list")["ntas"]]
     assert listed == [BROKEN] + ["no-ksk.faults.jp"] * (len(history["lines"]) - 3)
+    s.stop()
+
+
+def test_new_workers_go_by_it(stage):
+    """A worker that died is followed by one that knows; so are all of them at a reload."""
+    s = stage(ALONE)
+    daemon = s.start()
+    s.json("add", BROKEN, "--reason", "expired")
+    (worker,) = children_of(daemon.process.pid)
+    os.kill(worker, signal.SIGKILL)
+    daemon.wait_for("worker-exited")
+    # The socket stays; what is asked meanwhile is answered by the next worker.
+    assert s.ask(BROKEN)[0] == "NOERROR"
+    assert Client(s.socket).post("/v1/reload", 60.0)["generation"] == 1
+    assert s.ask(BROKEN)[0] == "NOERROR"
+    s.json("remove", BROKEN)
+    assert s.ask(BROKEN)[0] == "SERVFAIL"
     s.stop()
 
 
