@@ -51,7 +51,7 @@ _DECIDE = (
         ),
         type=(
             "akashi nta propose example.jp --reason 'registrant confirms: signer lost, no attack' --ticket DRILL-1 "
-            f"--lifetime 10m --operator operator-1 {_C}",
+            f"--lifetime 1h --operator operator-1 {_C}",
         ),
         expect=(says("proposed"), bogus(WWW, 7)),
     ),

@@ -23,7 +23,7 @@ from lab.drills.stage import Stage
 from lab.drills.watch import Mood
 from lab.errors import LabError
 
-POLL_S = 0.1
+POLL_S = 0.2
 COMMAND_OUTPUT_LINES = 40
 
 
@@ -46,7 +46,7 @@ class Step:
 
     `type`: command lines, run as shown; `exits`: the exit status that the last one owes. `do`: what no command does; it
     returns in words what it did. `wait`: checks to wait for before anything is typed. `mood`: what the watcher may see from
-    now on.
+    now on. `hurry`: it follows the step before at once, which must not grow old while somebody reads.
     """
 
     say: str
@@ -56,6 +56,7 @@ class Step:
     wait: tuple[Check, ...] = ()
     expect: tuple[Check, ...] = ()
     mood: Mood | None = None
+    hurry: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 Hold-downs that are thirty days in the world are seconds here (`trust.add-hold-down`, `trust.remove-hold-down`).
 """
 
-from lab.drills.checks import SETTLE_S, anchors, bogus, dnskeys, not_anchored, passed, says, secure, signed_by, states
+from lab.drills.checks import SETTLE_S, anchors, bogus, dnskeys, not_anchored, says, secure, signed_by, states
 from lab.drills.play import Drill, Step
 from lab.drills.stage import Stage
 from lab.drills.watch import Mood
 
 WWW = "www.example.jp."
-HOLD_DOWN_S = 3
+HOLD_DOWN_S = 6
+"""Longer than the attacker's key stays, on a slow machine too."""
+REMOVE_HOLD_DOWN_S = 2
 _C = "-c $AKASHI_LAB/lab.toml"
 _STATUS = f"akashi trust status {_C}"
 _REFRESH = f"akashi trust refresh {_C}"
@@ -52,19 +54,14 @@ _ATTACKS = (
             "An attacker has stolen the root's KSK. He adds a key of his own, properly signed. The resolver sees it: "
             "AddPend, as with any new key."
         ),
-        type=("akashi lab key generate . ksk", "akashi lab key publish . ksk-3", _REFRESH, _STATUS),
+        type=("akashi lab key generate . ksk", "akashi lab key publish . ksk-3", _REFRESH),
         expect=(dnskeys(".", "ksk", "ksk-2", "ksk-3", "zsk"), anchors(ksk="Valid", ksk_2="Valid", ksk_3="AddPend")),
     ),
     Step(
         say="That is what the hold-down is for: the root notices, and its true RRset lacks that key. The key is forgotten.",
-        type=("akashi lab key remove . ksk-3", _REFRESH, _STATUS),
+        hurry=True,
+        type=("akashi lab key remove . ksk-3", _REFRESH),
         expect=(dnskeys(".", "ksk", "ksk-2", "zsk"), not_anchored("ksk-3"), anchors(ksk="Valid", ksk_2="Valid")),
-    ),
-    Step(
-        say="Time passes, more than the hold-down: it does not come back.",
-        wait=(passed(f"{HOLD_DOWN_S + 1} s have passed", HOLD_DOWN_S + 1.0),),
-        type=(_REFRESH, _STATUS),
-        expect=(not_anchored("ksk-3"), secure(WWW)),
     ),
     Step(
         say=(
@@ -103,7 +100,7 @@ _CHANGE = (
         type=("akashi lab key activate . ksk-2",),
         mood=Mood.SECURE,
         expect=(
-            states(".", ksk="Retired", ksk_2="Active"),
+            states(".", ksk="Retired|Dead", ksk_2="Active"),
             signed_by(".", ".", "DNSKEY", "ksk-2"),
             anchors(ksk="Valid", ksk_2="Valid"),
             secure(WWW),
@@ -124,17 +121,23 @@ _CHANGE = (
         type=("akashi lab key remove . ksk", _REFRESH),
         expect=(
             dnskeys(".", "ksk-2", "zsk"),
-            anchors(within_s=SETTLE_S + HOLD_DOWN_S, ksk="Removed", ksk_2="Valid"),
+            anchors(within_s=SETTLE_S + REMOVE_HOLD_DOWN_S, ksk="Removed", ksk_2="Valid"),
             secure(WWW),
         ),
     ),
     Step(
         say=(
             "Verify: restart. The configuration still names the old key; what was learned since counts more. The new key "
-            "is the anchor, and the old one does not come back."
+            "is the anchor; neither the old one nor those of the attackers come back."
         ),
         do=_restart,
-        expect=(anchors(ksk="Removed", ksk_2="Valid"), secure(WWW), secure(".", "SOA")),
+        expect=(
+            anchors(ksk="Removed", ksk_2="Valid"),
+            not_anchored("ksk-3"),
+            not_anchored("ksk-4"),
+            secure(WWW),
+            secure(".", "SOA"),
+        ),
     ),
     Step(
         say="The anchors as other resolvers read them.",
@@ -156,7 +159,7 @@ DRILL = Drill(
     ttl=1,
     settings=(
         f"trust.add-hold-down={HOLD_DOWN_S}s",
-        f"trust.remove-hold-down={HOLD_DOWN_S}s",
+        f"trust.remove-hold-down={REMOVE_HOLD_DOWN_S}s",
         "trust.shortest-refresh=1s",
     ),
     steps=(*_ADD, *_ATTACKS, *_CHANGE),

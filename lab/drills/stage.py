@@ -11,6 +11,7 @@ Limitations: Linux for the clean end after SIGKILL, and for addresses of 127.0.0
 """
 
 import contextlib
+import json
 import os
 import random
 import shlex
@@ -153,12 +154,10 @@ class Stage:
         return status
 
     def json(self, line: str) -> Any:
-        """What a command with --json prints, or None when it fails."""
-        import json
-
-        status, output = self._akashi(shlex.split(line.replace("$AKASHI_LAB", str(self.directory.root)))[1:])
+        """What a command with --json prints, or None when that is not JSON. A finding (exit status 1) is no failure."""
+        _, output = self._akashi(shlex.split(line.replace("$AKASHI_LAB", str(self.directory.root)))[1:])
         try:
-            return json.loads(output) if status == 0 else None
+            return json.loads(output)
         except ValueError:
             return None
 

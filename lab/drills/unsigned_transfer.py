@@ -45,7 +45,7 @@ _RIGHT_WAY = (
         say="The right way, 1: example.com has its DS removed while it is still signed where it is (4.2.5).",
         type=("akashi lab ds example.com --none",),
         mood=Mood.ANSWERED,
-        expect=(at_parent("example.com."), states("example.com.", ksk="Retired")),
+        expect=(at_parent("example.com."), states("example.com.", ksk="Retired|Dead")),
     ),
     Step(
         say="2: wait until no cache has the DS. The zone is insecure everywhere, and nobody was hurt.",

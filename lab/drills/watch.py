@@ -11,7 +11,7 @@ from enum import Enum
 
 from lab.drills.dig import Seen
 
-PAUSE_S = 0.05
+PAUSE_S = 0.1
 SHOWN_FAILURES = 3
 
 

@@ -123,7 +123,7 @@ class _Terminal(_Silence):
         out = self._out
         out.print()
         out.print(f"Step {number} of {total}. {step.say}", style="bold")
-        if self._pause:
+        if self._pause and not step.hurry:
             for line in step.type:
                 out.print(f"  to type: {line}", style="cyan")
             click.pause("  … press Enter to go on")

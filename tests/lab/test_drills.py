@@ -236,5 +236,5 @@ def test_what_a_reader_sees() -> None:
     text = done.stdout
     assert "Step 1 of 7." in text and "Step 7 of 7." in text
     assert "$ akashi lab key publish example.jp zsk-2" in text
-    assert "✓ example.jp. keys: zsk Retired, zsk-2 Active" in text
+    assert "✓ example.jp. keys: zsk Retired or Dead, zsk-2 Active" in text
     assert "zsk-rollover: passed" in text
