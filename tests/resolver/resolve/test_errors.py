@@ -14,20 +14,20 @@ ZONE = n("example.jp")
 ASKED = Question(n("www.example.jp"), t.A)
 
 TABLE = {
-    1: {Reason.UNSUPPORTED_ALGORITHM},
-    2: {Reason.UNSUPPORTED_DIGEST},
-    5: {Reason.INDETERMINATE},
-    6: {Reason.SIGNATURE_INVALID, Reason.SIGNATURE_UNSUPPORTED, Reason.DENIAL_WRONG, Reason.RRSIG_MALFORMED, Reason.BOGUS},
-    7: {Reason.SIGNATURE_EXPIRED},
-    8: {Reason.SIGNATURE_NOT_YET_VALID},
-    9: {Reason.NO_MATCHING_DNSKEY, Reason.DNSKEY_MISSING, Reason.ANCHOR_MISMATCH, Reason.SIGNING_KEY_MISSING},
-    10: {Reason.RRSIG_MISSING},
-    11: {Reason.NO_ZONE_KEY_BIT},
-    12: {Reason.DENIAL_MISSING, Reason.DENIAL_UNFIT},
-    25: {Reason.SIGNATURE_EXPIRED_BEFORE_VALID},
-    27: {Reason.NSEC3_ITERATIONS},
-    29: {Reason.SYNTHESISED},
-    33: {Reason.NTA},
+    1: (Reason.UNSUPPORTED_ALGORITHM,),
+    2: (Reason.UNSUPPORTED_DIGEST,),
+    5: (Reason.INDETERMINATE,),
+    6: (Reason.SIGNATURE_INVALID, Reason.SIGNATURE_UNSUPPORTED, Reason.DENIAL_WRONG, Reason.RRSIG_MALFORMED, Reason.BOGUS),
+    7: (Reason.SIGNATURE_EXPIRED,),
+    8: (Reason.SIGNATURE_NOT_YET_VALID,),
+    9: (Reason.NO_MATCHING_DNSKEY, Reason.DNSKEY_MISSING, Reason.ANCHOR_MISMATCH, Reason.SIGNING_KEY_MISSING),
+    10: (Reason.RRSIG_MISSING,),
+    11: (Reason.NO_ZONE_KEY_BIT,),
+    12: (Reason.DENIAL_MISSING, Reason.DENIAL_UNFIT),
+    25: (Reason.SIGNATURE_EXPIRED_BEFORE_VALID,),
+    27: (Reason.NSEC3_ITERATIONS,),
+    29: (Reason.SYNTHESISED,),
+    33: (Reason.NTA,),
 }
 
 
