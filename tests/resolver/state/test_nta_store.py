@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -236,3 +238,26 @@ def test_a_trail_written_anew_is_found_with_a_head_noted_elsewhere(tmp_path):
         if len(heads) == 2:
             assert [fault.where for fault in store.verify(heads[0])] == ["line 1"]
         database.close()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_log_cut_anywhere_leaves_a_whole_past(tmp_path, database, store, seed):
+    """What a power cut may leave of a disk that lied: never half a transition, and a trail that verifies."""
+    database.connection.execute("PRAGMA wal_autocheckpoint = 0")
+    a_life(store)
+    lines = [line["hash"] for line in store.history()]
+    dice = random.Random(seed)
+    wal = (tmp_path / "akashi.db-wal").read_bytes()
+    found = set()
+    for number in range(12):
+        copy = tmp_path / f"copy-{number}"
+        copy.mkdir()
+        shutil.copy(tmp_path / "akashi.db", copy)
+        (copy / "akashi.db-wal").write_bytes(wal[: dice.randrange(len(wal) + 1)])
+        again = Database(copy, structlog.get_logger(), NOW)
+        other = NtaStore(again)
+        assert other.verify() == []
+        assert [line["hash"] for line in other.history()] == lines[: other.head().number]
+        found.add(other.head().number)
+        again.close()
+    assert len(found) > 2
