@@ -136,6 +136,7 @@ class Manager:
         self.started_mono = clock.monotonic()
         self._files = files
         self._life = Life(plan, plan.config.log.level)
+        self.reloads = {"done": 0, "refused": 0}
         self._ready = False
         self._reload_lock = asyncio.Lock()
         self._samples: deque[tuple[float, dict[str, float]]] = deque(maxlen=RATE_WINDOW + 1)
@@ -302,6 +303,7 @@ class Manager:
             try:
                 return await self._reload()
             except ReloadRefusedError as refused:
+                self.reloads["refused"] += 1
                 self.log.error("reload-refused", reasons=[str(reason["problem"]) for reason in refused.reasons])
                 raise
 
@@ -340,6 +342,7 @@ class Manager:
             left = await self._replace(life, accepted)
         except ReplaceError as error:
             raise ReloadRefusedError([{"problem": f"a worker of the new configuration failed: {error}"}]) from None
+        self.reloads["done"] += 1
         self.log.info("reloaded", changed=changed, generation=self.supervisor.generation)
         return {"changed": changed, "generation": self.supervisor.generation, "not_replaced": left}
 

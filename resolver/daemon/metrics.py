@@ -81,7 +81,9 @@ async def take_snapshot(manager: Manager) -> Snapshot:
     now = clock.now()
     supervisor, points = manager.supervisor, manager.points
     failing = {finding["check"] for finding in manager.findings()}
-    others: dict[str, list[tuple[tuple[str, ...], float]]] = {}
+    others: dict[str, list[tuple[tuple[str, ...], float]]] = {
+        "reloads": [((result,), count) for result, count in manager.reloads.items()]
+    }
     for give in manager.hooks.metrics:
         for name, samples in give().items():
             others.setdefault(name, []).extend(samples)

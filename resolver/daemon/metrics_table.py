@@ -389,7 +389,14 @@ METRICS: Final = (
         "Workers that ended unexpectedly and were started anew.",
         lambda snapshot: [((str(index),), count) for index, count in enumerate(snapshot.restarts)],
     ),
-    Metric("reload_generation", "gauge", (), "Counts the reloads since the start.", _fact("generation")),
+    Metric("reloads", "counter", ("result",), "Reloads that were done or refused.", _other("reloads")),
+    Metric(
+        "reload_generation",
+        "gauge",
+        (),
+        "Counts the configurations that were in force since the start.",
+        _fact("generation"),
+    ),
     Metric("internal_errors", "counter", (), "Bugs met; each is in the log.", _count("internal_errors")),
     Metric(
         "check_failed",

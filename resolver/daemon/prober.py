@@ -63,6 +63,7 @@ class Prober:
         self._points = points
         self._crashed = crashed
         self._driver: Driver | None = None
+        self._leaving: list[Driver] = []
         self._turn = asyncio.Semaphore(MAX_ASKED)
 
     async def resolve(
@@ -113,9 +114,10 @@ class Prober:
 
         async with self._turn:
             unchecked = self._make_driver(self._points, self._settings())
+            own = fresh or ignore_ntas or server is not None
             checked = unchecked
             try:
-                if fresh or ignore_ntas or server is not None:
+                if own:
                     points = self._points.with_ntas(()) if ignore_ntas else self._points
                     checked = self._make_driver(points, self._settings())
                 else:
@@ -123,7 +125,7 @@ class Prober:
                 return await explain(checked, unchecked, question, only=server, daemon=daemon, language=language)
             finally:
                 unchecked.close()
-                if checked is not self._driver:
+                if own:
                     checked.close()
 
     async def exchange(self, ask: Ask) -> Reply:
@@ -145,18 +147,23 @@ class Prober:
         self._retire()
 
     def close(self) -> None:
-        """Close its sockets."""
-        self._retire()
+        """Close its sockets; who still waits is not answered."""
+        for driver in (*self._leaving, self._driver):
+            if driver is not None:
+                driver.close()
+        self._leaving.clear()
+        self._driver = None
 
     def _retire(self) -> None:
-        """Let the kept driver go as soon as nothing is in flight."""
+        """Let the kept driver go when nothing can be in flight any more."""
         driver, self._driver = self._driver, None
-        if driver is None:
-            return
-        if driver.inflight:
-            loop = asyncio.get_running_loop()
-            loop.call_later(_LINGER_S, driver.close)
-        else:
+        if driver is not None:
+            self._leaving.append(driver)
+            asyncio.get_running_loop().call_later(_LINGER_S, self._leave, driver)
+
+    def _leave(self, driver: Driver) -> None:
+        if driver in self._leaving:
+            self._leaving.remove(driver)
             driver.close()
 
     def _kept(self) -> Driver:

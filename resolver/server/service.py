@@ -168,7 +168,8 @@ class Pending:
         rcode = response[3] & t.RCODE_MASK
         counters = service.counters
         said = _said(query, self._transport, rcode, resolution, resolution.errors)
-        counters.tally.add(said)
+        cell = counters.tally.cell(said)
+        counters.tally.counts[cell] += 1
         counters.client_seconds.add(mono - self._started)
         if self._key is not None and service.packets is not None:
             expires = resolution.expires_mono
@@ -180,7 +181,8 @@ class Pending:
             if rcode == t.SERVFAIL and query.edns is not None:
                 kept = respond(query, resolution, mono, self._transport, service.identity, from_cache=True)
                 said = said._replace(errors=tuple([code for code, _ in remembered(resolution.errors)]))
-            service.packets.put(self._key, kept, mono, expires, counters.tally.cell(said))
+                cell = counters.tally.cell(said)
+            service.packets.put(self._key, kept, mono, expires, cell)
         self._settle(response)
         if resolution.security is Security.BOGUS:
             service.observer.failed(resolution)
