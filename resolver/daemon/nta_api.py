@@ -1,4 +1,4 @@
-"""What the control API offers of NTAs: a table of routes, and the documents that they give (docs/CONTROL.md, docs/NTA.md).
+"""What the control API offers of NTAs: a table of routes, and the documents that they give (docs/NTA.md).
 
 Who acts: with `trust.nta.identity = "operator"` the name that the caller gives, else the system user at the other end of
 the socket; with "peer" that system user only. Both are written down.

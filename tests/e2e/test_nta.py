@@ -259,8 +259,9 @@ def test_it_retires_itself_when_the_zone_is_mended(stage):
     s.heal(BROKEN)
     retired = s.daemon.wait_for("nta-retire")
     assert retired["name"] == BROKEN
+    s.daemon.wait_for("nta-published")
     # Answered from what other servers say now, not from what was remembered under the NTA.
-    wait_until(lambda: s.json("show", "1")["state"] == "retired")
+    assert s.json("show", "1")["state"] == "retired"
     assert s.ask(BROKEN) == ("NOERROR", True, {})
     rounds = [line for line in s.daemon.lines if line["event"] == "nta-round"]
     assert [line["good"] for line in rounds[-3:]] == [True, True, True]
