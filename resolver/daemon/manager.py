@@ -358,7 +358,10 @@ class Manager:
 
     async def stats(self) -> Document:
         """Counts of all workers that are and were, gauges of those that are."""
-        for child, stats in await self.supervisor.ask_all("stats", retiring=True):
+        return self._add_up(await self.supervisor.ask_all("stats", retiring=True))
+
+    def _add_up(self, answers: list[tuple[Child, Document]]) -> Document:
+        for child, stats in answers:
             # One that is gone by now has said its last word after this one.
             if child.channel is not None:
                 child.stats = stats
@@ -368,7 +371,9 @@ class Manager:
     async def _watch(self) -> None:
         """Look at the counts now and then: for rates, and so that little is lost with a worker that is killed."""
         while True:
-            stats = await self.stats()
+            answers = await self.supervisor.ask_all("stats", retiring=True)
+            self.supervisor.judge(child for child, _ in answers)
+            stats = self._add_up(answers)
             self._samples.append((clock.monotonic(), stats["counters"]))
             await asyncio.sleep(TICK_S)
 
@@ -386,6 +391,9 @@ class Manager:
         waiting = len(self.supervisor.slots) - len(self.supervisor.serving)
         if waiting:
             found.append({"check": "workers", "problem": f"{waiting} of {len(self.supervisor.slots)} workers not ready"})
+        for child in self.supervisor.serving:
+            if child.unheard:
+                found.append({"check": "workers", "problem": f"worker {child.slot.index} does not answer"})
         for check in self.hooks.checks:
             if problem := check.finding():
                 found.append({"check": check.name, "problem": problem})

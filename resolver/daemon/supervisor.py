@@ -11,7 +11,8 @@ control connection open, no lock and no port, and so that a stray close cannot h
 its own and must not close the parent's: both share its epoll instance.
 
 A new worker is told to serve (`go`, with the trust points in force) as soon as its channel is open; a worker without a
-supervisor keeps serving. One that dies is restarted after a delay that doubles with each early death.
+supervisor keeps serving. One that dies is restarted after a delay that doubles with each early death; one that hangs is
+killed first.
 
 Replacing (after the configuration changed): a first worker of the new kind comes up beside an old one. When it is ready and
 answers a query, the old one is told to retire: it takes nothing more, finishes what it has in hand, and ends. Then the
@@ -48,6 +49,9 @@ RETIRE_S: Final = 15.0
 READY_S: Final = 20.0
 """Seconds that a new worker may take until it answers."""
 
+HUNG_ROUNDS: Final = 4
+"""Rounds of asking (half a minute) without an answer after which a worker counts as hung."""
+
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 Document: TypeAlias = dict[str, Any]
@@ -72,7 +76,7 @@ class Child:
     Attributes:
         generation: counts the replacements; `started`: loop time; `ready`: it answers clients.
         retiring: it was told to end; `came`: done when it is ready, failed when it ended before.
-        stats: the counts it last told.
+        stats: the counts it last told; `unheard`: rounds of asking in a row that it did not answer.
     """
 
     def __init__(self, slot: "Slot", generation: int, pid: int, came: "asyncio.Future[None]", started: float) -> None:
@@ -85,6 +89,7 @@ class Child:
         self.retiring = False
         self.channel: Channel | None = None
         self.stats: Document = {}
+        self.unheard = 0
 
 
 class Slot:
@@ -297,6 +302,15 @@ class Supervisor:
         self._log.error("worker-exited", worker=slot.index, restart_in_s=round(slot.delay, 1), **how)
         self._loop.call_later(slot.delay, self._start, slot)
         slot.delay = min(slot.delay * 2, MAX_DELAY_S)
+
+    def judge(self, answered: Iterable[Child]) -> None:
+        """A round of asking is over: end workers that have not answered for too long; they are restarted."""
+        heard = set(answered)
+        for child in self.serving:
+            child.unheard = 0 if child in heard else child.unheard + 1
+            if child.unheard >= HUNG_ROUNDS:
+                self._log.error("worker-hung", worker=child.slot.index, pid=child.pid)
+                self._signal([child], signal.SIGKILL)
 
     # --- replacing -----------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The supervisor's own resolver: kept memory or none, NTAs or none, one server only; another configuration; no leftovers."""
+"""The supervisor's own resolver: kept memory or none, NTAs or none, one server only, a new configuration, no leftovers."""
 
 import asyncio
 import tempfile
