@@ -44,6 +44,9 @@ Document: TypeAlias = dict[str, Any]
 Crashed = Callable[[str, Exception], None]
 
 MEMORY: Final = 1 << 20
+EXAMINE_S: Final = 40.0
+"""Seconds for looking at a name while an operator waits: less than the command's patience."""
+ROUND_S: Final = 120.0
 AT_ONCE: Final = 4
 """Authorities looked at together, lest a zone with many of them takes the supervisor's time."""
 
@@ -62,6 +65,9 @@ class AuthorityProbe:
 
     Args:
         plan, points: give what is in force when they are called; `crashed`: told of a bug.
+
+    Attributes:
+        examine_s, round_s: seconds that one of these may take.
     """
 
     def __init__(self, plan: Callable[[], Plan], points: Callable[[], TrustPoints], crashed: Crashed) -> None:
@@ -69,14 +75,27 @@ class AuthorityProbe:
         self._points = points
         self._crashed = crashed
         self.counters = Counters()
+        self.examine_s, self.round_s = EXAMINE_S, ROUND_S
         self._turn = asyncio.Semaphore(AT_ONCE)
 
     async def examine(self, name: Name, failing: Question) -> Evidence:
         """What is to be seen of a name for which somebody wants an NTA; `failing`: the question that fails."""
+        try:
+            async with asyncio.timeout(self.examine_s):
+                return await self._examine(name, failing)
+        except TimeoutError:
+            sentence = f"its servers could not all be asked within {self.examine_s:g} s"
+            document = {"examined": [], "report": {"answer": {"sentence": sentence}}, "zone": "", "servers": []}
+            return Evidence(Seen.UNREACHABLE, sentence, "", json.dumps(document))
+
+    async def _examine(self, name: Name, failing: Question) -> Evidence:
         look = self._look()
         try:
-            questions = list(dict.fromkeys((failing, Question(name, t.SOA), Question(name, t.DNSKEY))))
-            found = [await look.ask(question) for question in questions]
+            found: list[Resolution] = []
+            for question in dict.fromkeys((failing, Question(name, t.SOA), Question(name, t.DNSKEY))):
+                found.append(await look.ask(question))
+                if found[-1].security is Security.BOGUS:
+                    break
             seen, telling = _decide(found)
             authorities = await _authorities(look, telling.question.name)
         finally:
@@ -103,6 +122,13 @@ class AuthorityProbe:
 
     async def round(self, name: Name, failing: Question) -> Round:
         """Ask every authority of the zone of `name`, and of that of the failing question if it is another."""
+        try:
+            async with asyncio.timeout(self.round_s):
+                return await self._round(name, failing)
+        except TimeoutError:
+            return Round(clock.now().wall, name, (), f"not all authorities could be asked within {self.round_s:g} s")
+
+    async def _round(self, name: Name, failing: Question) -> Round:
         look = self._look()
         try:
             groups = [await _authorities(look, name)]

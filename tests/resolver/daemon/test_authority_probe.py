@@ -216,3 +216,20 @@ def test_a_clock_years_off_is_suspected(stage, port, monkeypatch, days, name):
 def test_a_clock_that_is_right_is_not_suspected(stage, port):
     for name in ("rrsig-exp-all.faults.jp", "rrsig-exp-a.faults.jp", "rrsig-not-yet-all.faults.jp"):
         assert not stage.examine(port, name).clock
+
+
+def test_looking_takes_no_longer_than_an_operator_waits(stage, port):
+    """Out of time is an answer too: the name is not to be reached, and a round is not good."""
+
+    async def main() -> tuple[Evidence, Round]:
+        probe = stage.probe(port)
+        probe.examine_s = probe.round_s = 0.0
+        name = name_from_text("www.example.jp")
+        return await probe.examine(name, _question("www.example.jp")), await probe.round(name, _question("www.example.jp"))
+
+    evidence, found = asyncio.run(main())
+    assert evidence.seen is Seen.UNREACHABLE
+    assert json.loads(evidence.document)["report"]["answer"]["sentence"] == evidence.sentence
+    assert not found.good
+    assert "within" in found.sentence
+    assert not stage.crashes
