@@ -54,6 +54,8 @@ RETIRE_DRAIN_S: Final = RESOLUTION_SECONDS.value + 1.0
 _DRAIN_STEP_S: Final = 0.02
 _IDLE_S: Final = 0.05
 """Seconds of silence after which a client's connection is closed while the worker ends."""
+_PATIENCE_S: Final = 8.0
+"""Seconds of ending after which a connection is closed as soon as nothing of it is being worked on."""
 _BYE_S: Final = 1.0
 _SPARE_FILES: Final = 64
 """Descriptors left for listening sockets, the log, the loop and files."""
@@ -176,9 +178,9 @@ class Worker:
     async def _drain(self) -> None:
         """Take no new queries, and give those in hand their time."""
         self._stop_receiving()
-        deadline = self.loop.time() + self._drain_s
-        while self.loop.time() < deadline:
-            self.tcp.hang_up_idle(_IDLE_S)
+        start = self.loop.time()
+        while (spent := self.loop.time() - start) < self._drain_s:
+            self.tcp.hang_up_idle(_IDLE_S if spent < _PATIENCE_S else 0.0)
             if not self.service.unanswered and not self.tcp.connections:
                 break
             await asyncio.sleep(_DRAIN_STEP_S)
