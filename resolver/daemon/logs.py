@@ -5,7 +5,7 @@ An event has a short name and its facts as keys. Names of events, for whoever gr
     starting, no-ipv6, listening, ready, stopping, stopped, cannot-start
     state-directory-missing, state-directory-read-only, control-unavailable, metrics-unavailable
     worker-started, worker-exited, worker-silent, worker-stopping, worker-stuck, worker-hung,
-    worker-not-replaced, supervisor-gone
+    worker-not-replaced, no-process, supervisor-gone
     reloading, reloaded, reload-refused, log-level
     nta-propose, nta-add, nta-approve, nta-reject, nta-extend, nta-remove, nta-retire, nta-expire (each with audit_head)
     nta-round, nta-published, nta-not-trusted, nta-audit-broken, nta-not-written

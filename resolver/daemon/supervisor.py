@@ -216,12 +216,21 @@ class Supervisor:
         """Put a worker into an empty place."""
         if self._stopping or slot.current is not None:
             return
-        slot.current = self._fork(slot, self.body)
+        try:
+            slot.current = self._fork(slot, self.body)
+        except OSError as error:
+            self._log.error("no-process", worker=slot.index, problem=error.strerror)
+            self._loop.call_later(MAX_DELAY_S, self._start, slot)
+            return
         # Its end is told by `_ended`; nobody waits for this one's coming.
         slot.current.came.add_done_callback(_ignore)
 
     def _fork(self, slot: Slot, body: Body) -> Child:
-        """Called from a callback of the loop."""
+        """Called from a callback of the loop.
+
+        Raises:
+            OSError: no process, or no descriptor, is to be had.
+        """
         ours, theirs = make_pair()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -231,6 +240,10 @@ class Supervisor:
             pid = os.fork()
             if pid == 0:
                 _be_child(slot, theirs, body)  # never returns
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         theirs.close()

@@ -1,5 +1,6 @@
 """Parts of the supervisor that need no daemon: what a worker keeps of its parent, and who counts as hung."""
 
+import errno
 import io
 import os
 import socket
@@ -74,4 +75,24 @@ def test_a_worker_that_does_not_answer_for_long_is_hung(killed):
     for _ in range(HUNG_ROUNDS):
         supervisor.judge([good])
     assert [pid for pid, _ in killed] == [bad.pid]
+    supervisor._loop.close()
+
+
+def test_a_system_without_room_for_a_process_is_asked_again(monkeypatch):
+    stream = io.StringIO()
+    logs.configure("info", "json", stream)
+    supervisor = Supervisor([WorkerSockets()], Body(lambda *_: 0, dict), logs.logger(), Owner())
+    later = []
+    monkeypatch.setattr(supervisor._loop, "call_later", lambda delay, *call: later.append((delay, *call)))
+
+    def no_room():
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("resolver.daemon.supervisor.os.fork", no_room)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    (slot,) = supervisor.slots
+    supervisor._start(slot)
+    assert slot.current is None and "no-process" in stream.getvalue()
+    assert [call[1:] for call in later] == [(supervisor._start, slot)]
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
     supervisor._loop.close()
