@@ -18,8 +18,7 @@ _REFRESH = f"akashi trust refresh {_C}"
 
 
 def _restart(stage: Stage) -> str:
-    stage.stop_resolver()
-    stage.start_resolver()
+    stage.restart_resolver()
     return "(resolver stopped) akashi serve -c $AKASHI_LAB/lab.toml"
 
 

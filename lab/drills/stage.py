@@ -111,7 +111,6 @@ class Stage:
 
     def shift_clock(self, offset_s: int) -> str:
         """Start the resolver again with its clock that far ahead of everybody else's; says how it was done."""
-        self.stop_resolver()
         if self._faketime:
             self.offset_s = offset_s
             how = f"FAKETIME={offset_s:+d} LD_PRELOAD={self._faketime.name} akashi serve -c $AKASHI_LAB/lab.toml"
@@ -119,8 +118,14 @@ class Stage:
             self.zones_offset_s = -offset_s
             client.command(self.directory.control_socket, "clock", offset_s=self.zones_offset_s)
             how = f"(no libfaketime here: all zones are signed {-offset_s:+d} s away instead) akashi serve …"
-        self.start_resolver()
+        self.restart_resolver()
         return how
+
+    def restart_resolver(self) -> None:
+        """Stop the resolver and start it again, with an empty memory and what it keeps on disk."""
+        with self.watcher.still():
+            self.stop_resolver()
+            self.start_resolver()
 
     def start_resolver(self) -> None:
         """Start the resolver and wait until it answers."""

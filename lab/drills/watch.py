@@ -4,9 +4,10 @@ Each question is for a fresh name below a wildcard, which no cache can answer: t
 whatever keys and DS the resolver holds at that moment. That is how a roll-over that is too quick hurts.
 """
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 
 from lab.drills.dig import Seen
@@ -34,6 +35,7 @@ class Watcher:
         self._failures: list[str] = []
         self._failed = 0
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="drill-watcher", daemon=True)
 
@@ -46,6 +48,12 @@ class Watcher:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
+
+    @contextlib.contextmanager
+    def still(self) -> Iterator[None]:
+        """Nothing is asked during the block: the resolver is not there, and that is no failure."""
+        with self._asking:
+            yield
 
     def verdict(self) -> str | None:
         """What went wrong since this was asked last; None if nothing did."""
@@ -62,7 +70,8 @@ class Watcher:
             if before is Mood.AWAY:
                 continue
             self.asked += 1
-            seen = self._ask(f"w{self.asked}-{time.monotonic_ns() % 10**6}.{self._below}")
+            with self._asking:
+                seen = self._ask(f"w{self.asked}-{time.monotonic_ns() % 10**6}.{self._below}")
             # An answer that was under way when the mood changed is judged by neither.
             if self.mood is before and not _good(seen, before):
                 with self._lock:

@@ -95,7 +95,7 @@ def test_drill_passes(name: str) -> None:
     wrong = [c for step in report["steps"] for c in step["checks"] if not c["ok"]]
     assert (done.returncode, report["problem"], wrong) == (0, None, [])
     assert report["ok"] and len(report["steps"]) == report["total"] == len(DRILLS[name].steps)
-    assert not DRILLS[name].watched or report["asked"] > 10
+    assert not DRILLS[name].watched or report["asked"] >= 5
 
 
 @pytest.mark.slow
