@@ -65,7 +65,8 @@ class AnchorBook:
 
     Attributes:
         points: RFC 5011 state by zone; `policy`, `timers`: what is gone by; `following`: whether RFC 5011 is on.
-        counts: for metrics; `problems`: by zone, what is wrong with its anchors now (empty: nothing).
+        now: gives wall seconds; `counts`: for metrics.
+        problems: by zone, what is wrong with its anchors now (empty: nothing).
         unwritten: why the last change could not be written; "" when it could.
     """
 
@@ -92,7 +93,7 @@ class AnchorBook:
         self._database = database
         self._store: AnchorsStore | None = None
         self._log = log
-        self._now = now
+        self.now = now
         self._ignored: set[str] = set()
 
     # --- start and reload -----------------------------------------------------------------------------------------
@@ -138,7 +139,7 @@ class AnchorBook:
             return {}
 
     def _check_clock(self, stored: dict[Name, PointState]) -> None:
-        now = self._now()
+        now = self.now()
         for name, point in stored.items():
             seen = max((at for at in (point.last_attempt, point.last_success) if at is not None), default=None)
             zone = name_to_text(name)
@@ -161,7 +162,7 @@ class AnchorBook:
 
     def _merge(self, stored: dict[Name, PointState]) -> None:
         """Make one state out of what is stored and what is configured."""
-        now = self._now()
+        now = self.now()
         merged = {
             name: merge_configured(stored.get(name), self.configured.get(name), name, now)
             for name in {**stored, **self.configured}
@@ -213,7 +214,7 @@ class AnchorBook:
 
     def configured_states(self) -> dict[Name, PointState]:
         """What the configuration says, as states: for listings where nothing is followed."""
-        merged = [merge_configured(None, point, name, self._now()) for name, point in self.configured.items()]
+        merged = [merge_configured(None, point, name, self.now()) for name, point in self.configured.items()]
         return {one.point.name: one.point for one in merged if one.point is not None}
 
     def history(self, limit: int = 100) -> list[Transition]:
@@ -225,7 +226,7 @@ class AnchorBook:
     def missed(self, name: Name, text: str) -> None:
         """No RRset could be had."""
         self.counts.failed += 1
-        state = missed(self.known(name), self._now(), text, self.timers)
+        state = missed(self.known(name), self.now(), text, self.timers)
         self._write([Merged(state, (), ())], [])
         self.points[name] = state  # times alone: better in memory than nowhere
         self._log.warning(
@@ -239,7 +240,7 @@ class AnchorBook:
     def observed(self, name: Name, rrset: RRset, server: str) -> tuple[Observation, tuple[Transition, ...]]:
         """The zone's DNSKEY RRset as received; gives what was seen, and the transitions that took effect."""
         before = self.known(name)
-        seen = observe(before, rrset, self._now(), self.policy, self.timers)
+        seen = observe(before, rrset, self.now(), self.policy, self.timers)
         zone = name_to_text(name)
         self._tell_ignored(zone, seen.ignored)
         moves = seen.transitions
@@ -247,7 +248,7 @@ class AnchorBook:
             self.points[name] = seen.point
         else:
             moves = tuple(move for move in moves if move.event is Event.REV_BIT)
-            self.points[name] = missed(_with_revocations(before, seen), self._now(), self.unwritten, self.timers)
+            self.points[name] = missed(_with_revocations(before, seen), self.now(), self.unwritten, self.timers)
         self._tell_of(Merged(self.points[name], moves, ()))
         if seen.ok:
             self.counts.refreshed += 1
@@ -272,7 +273,7 @@ class AnchorBook:
             facts["published"] = sorted({Key(rdata).tag for rdata in rrset.rdatas})
             facts["advice"] = "if the zone changed its keys, import the new trust anchor (akashi trust import)"
         elif seen.reason in (Reason.SIGNATURE_EXPIRED, Reason.SIGNATURE_NOT_YET_VALID):
-            facts["clock"] = time_text(self._now())
+            facts["clock"] = time_text(self.now())
             facts["advice"] = "is the clock right?"
         self.problems[name] = seen.text or event
         self._log.error(event, zone=name_to_text(name), problem=seen.text, server=server, **facts)
@@ -289,7 +290,7 @@ class AnchorBook:
             ValueError: RFC 5011 is off, so that only the configuration counts.
         """
         self._must_follow()
-        merged = [merge_imported(self.points.get(p.name), p, self._now(), why, alone=alone) for p in points]
+        merged = [merge_imported(self.points.get(p.name), p, self.now(), why, alone=alone) for p in points]
         return self._change(merged)
 
     def forget(self, name: Name, why: str = "forgotten") -> list[Transition]:
@@ -299,7 +300,7 @@ class AnchorBook:
             NoTrustPointError, StateError, ValueError: as above.
         """
         self._must_follow()
-        now = self._now()
+        now = self.now()
         dropped = tuple(
             Transition(name, key.tag, key.algorithm, key.state, State.START, None, now, why)
             for key in self.known(name).keys

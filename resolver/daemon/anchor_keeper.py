@@ -81,7 +81,6 @@ class AnchorKeeper:
         self._fetch = fetch
         self._publish = publish
         self._log = log
-        self._now = now
         self._published: object = None
         self._signals: dict[Name, float] = {}
         self._turn = asyncio.Lock()
@@ -135,7 +134,7 @@ class AnchorKeeper:
         was set back) means now.
         """
         at = self.book.points[name].next_refresh
-        return at if at <= self._now() + self.book.timers.longest_refresh_s else 0.0
+        return at if at <= self.book.now() + self.book.timers.longest_refresh_s else 0.0
 
     def next_due(self) -> float:
         """When the next refresh or signal is due, wall seconds; infinity when none ever is."""
@@ -148,7 +147,7 @@ class AnchorKeeper:
     async def run(self) -> None:
         """Do what is due, for ever."""
         while True:
-            wait = min(self.next_due() - self._now(), LONGEST_SLEEP_S)
+            wait = min(self.next_due() - self.book.now(), LONGEST_SLEEP_S)
             if wait > 0:
                 self._wake.clear()
                 try:
@@ -160,7 +159,7 @@ class AnchorKeeper:
                 await self._work()
 
     async def _work(self) -> None:
-        now = self._now()
+        now = self.book.now()
         if self.book.following:
             await self.refresh([name for name in self.book.points if self.due(name) <= now])
             return

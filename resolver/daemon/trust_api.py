@@ -23,7 +23,6 @@ from aiohttp import web
 from resolver.daemon.anchor_book import AnchorBook, NoTrustPointError
 from resolver.daemon.anchor_keeper import AnchorKeeper, Outcome
 from resolver.daemon.control import ApiError, Document, bad_request, body_of, query_of, reply
-from resolver.server import clock
 from resolver.state.database import StateError
 from trust.anchor_file import WRITERS, read_anchors
 from trust.anchor_signature import IANA, check_signature
@@ -74,7 +73,7 @@ class _Routes:
     async def status(self, request: web.Request) -> Document:
         """Everything known of the anchors."""
         query_of(request)
-        return status(self._keeper.book, clock.now().wall)
+        return status(self._keeper.book)
 
     async def history(self, request: web.Request) -> Document:
         """`limit`: how many at most."""
@@ -91,7 +90,7 @@ class _Routes:
             raise bad_request(f"format is one of {', '.join(WRITERS)}", field="format")
         book = self._keeper.book
         points = [book.known(_name(asked["zone"]))] if "zone" in asked else list(shown_points(book).values())
-        return {"format": form, "text": WRITERS[form](points, clock.now().wall, book.timers)}
+        return {"format": form, "text": WRITERS[form](points, book.now(), book.timers)}
 
     async def refresh(self, request: web.Request) -> Document:
         """`zone`: only this trust point."""
@@ -106,7 +105,7 @@ class _Routes:
         asked = await body_of(request, text=str, replace=bool, signature=str, ca=str, signer=str, name=str, operator=str)
         if "text" not in asked:
             raise bad_request("text is missing", field="text")
-        data, now = asked["text"].encode(), clock.now().wall
+        data, now = asked["text"].encode(), self._keeper.book.now()
         signed_by = None
         if "signature" in asked or "ca" in asked:
             if "signature" not in asked or "ca" not in asked:
@@ -152,8 +151,9 @@ def _name(text: str) -> Name:
 # --- documents ---------------------------------------------------------------------------------------------------
 
 
-def status(book: AnchorBook, now_wall: float) -> Document:
+def status(book: AnchorBook) -> Document:
     """Everything known of the anchors, as GET /v1/trust gives it."""
+    now_wall = book.now()
     points, deleted = book.in_force()
     return {
         "following": book.following,

@@ -210,7 +210,7 @@ def test_refreshes_again_and_again_with_short_timers(world: World) -> None:
     world.zone([A], [A])
     ticks = iter(range(10_000))
     start = world.wall
-    keeper._now = keeper.book._now = lambda: start + next(ticks) * 0.004
+    keeper.book.now = lambda: start + next(ticks) * 0.004
 
     async def scenario() -> None:
         task = asyncio.get_running_loop().create_task(keeper.run())
