@@ -330,6 +330,22 @@ METRICS: Final = (
         _other("trust_anchor_last_success_timestamp_seconds"),
         "RFC 5011 §2.3",
     ),
+    Metric(
+        "trust_anchor_refreshes",
+        "counter",
+        ("result",),
+        "Looks at the keys of trust points: ok, failed, or mismatch (no key of the zone matches a trust anchor).",
+        _other("trust_anchor_refreshes"),
+        "RFC 5011 §2.3, guideline 2-7",
+    ),
+    Metric(
+        "trust_anchor_transitions",
+        "counter",
+        ("state",),
+        "Keys of trust points that came into a state of RFC 5011.",
+        _other("trust_anchor_transitions"),
+        "RFC 5011 §4",
+    ),
     Metric("trust_generation", "gauge", (), "Counts the changes of anchors and NTAs.", _fact("trust_generation")),
     Metric("ntas", "gauge", (), "Negative trust anchors in force.", _fact("ntas"), "RFC 7646, guideline 2-21"),
     Metric(

@@ -12,6 +12,7 @@ from resolver.daemon.anchor_keeper import AnchorKeeper, Fetched, Signal
 from resolver.daemon.errors import StartError
 from resolver.daemon.manager import Check, Manager, Service
 from resolver.daemon.prober import Prober
+from resolver.daemon.trust_metrics import trust_samples
 from resolver.server import clock
 from resolver.state.database import Database, StateError
 from trust.anchors import TrustPoint
@@ -81,6 +82,7 @@ def attach_trust(manager: Manager, database: Database | None) -> AnchorKeeper:
     manager.hooks.services.append(_service(keeper))
     manager.hooks.reloaded.append(reloaded)
     manager.hooks.tables.append(table)
+    manager.hooks.metrics.append(lambda: trust_samples(keeper.book))
     manager.hooks.checks.append(Check("trust-anchors", lambda: keeper.book.finding))
     return keeper
 

@@ -11,10 +11,12 @@ import pytest
 
 from resolver.daemon.anchor_book import NoTrustPointError
 from resolver.daemon.anchor_keeper import AnchorKeeper
+from resolver.daemon.metrics_table import METRICS
+from resolver.daemon.trust_metrics import trust_samples
 from resolver.state.database import FILE, Opened, StateError
 from tests.resolver.daemon.anchors import World, point, run, states, trusted
 from tests.trust.rollover import ZONE, key, revoked
-from tests.trust.zones import DAY
+from tests.trust.zones import DAY, NOW
 from trust.policy import Policy
 from trust.rfc5011 import State, Timers
 from wire.name import ROOT
@@ -415,3 +417,27 @@ def test_ignored_keys_are_told_once(world: World) -> None:
     for _ in range(3):
         run(keeper.refresh())
     assert len(world.log.of("trust-key-ignored")) == 1
+
+
+def test_metrics(world: World) -> None:
+    keeper = world.keeper(point(A, C.ds(ZONE)))
+    keeper.open()
+    world.zone([A, B], [A])
+    run(keeper.refresh())
+    world.days(10)
+    world.answers.clear()
+    run(keeper.refresh())
+    world.zone([D], [D])
+    run(keeper.refresh())
+    samples = trust_samples(keeper.book)
+    assert set(samples["trust_anchor_state"]) == {
+        (("example.jp", str(A.tag), "Valid"), 1),
+        (("example.jp", str(B.tag), "AddPend"), 1),
+        (("example.jp", str(C.tag), "Missing"), 1),
+    }
+    assert samples["trust_anchor_hold_down_seconds"] == [(("example.jp", str(B.tag)), 20.0 * DAY)]
+    assert samples["trust_anchor_last_success_timestamp_seconds"] == [(("example.jp",), float(NOW))]
+    assert dict(samples["trust_anchor_refreshes"]) == {("ok",): 1, ("failed",): 1, ("mismatch",): 1}
+    assert dict(samples["trust_anchor_transitions"])[("AddPend",)] == 1
+    declared = {metric.name for metric in METRICS}
+    assert set(samples) <= declared, "a sample without a metric would be lost"
