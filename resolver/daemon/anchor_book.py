@@ -14,6 +14,7 @@ At the start, each with a line in the log and none of them with less validation 
 | damaged state (a file cut in half, too) | moved aside; then as with no state |
 | clock behind what the state has seen | the state is used; no key is accepted: signatures are not valid yet |
 | clock ahead | likewise: signatures are expired |
+| anchors of unsupported algorithms or digests alone | as unsigned (RFC 4035 §5.2), an error and a finding |
 | no anchor matches the zone's keys | bogus (EDE 9) until an anchor is imported or the zone is mended |
 | no directory to write to | the anchors are followed in memory; a finding of health |
 
@@ -31,6 +32,7 @@ from resolver.state.database import DamageError, Database, Log, StateError
 from trust.algorithms import Key
 from trust.anchor_merge import Merged, merge_configured, merge_imported
 from trust.anchors import TrustPoint
+from trust.delegation import usable_ds
 from trust.policy import Policy
 from trust.reason import Reason
 from trust.rfc5011 import Event, Observation, PointState, State, Timers, Transition, missed, observe, trust_point
@@ -40,6 +42,7 @@ from wire.rrset import RRset
 from wire.text import name_to_text
 
 DAY: Final = 86400.0
+UNSUPPORTED: Final = "no trust anchor has an algorithm and digest that are supported: it counts as unsigned"
 IGNORED_KEPT: Final = 1000
 """Keys that were not taken up, remembered so that each is logged once."""
 
@@ -105,10 +108,12 @@ class AnchorBook:
             StateError: the database cannot be used at all.
         """
         if not self.following:
+            self._tell_unsupported()
             return
         stored = self._load()
         self._check_clock(stored)
         self._merge(stored)
+        self._tell_unsupported()
         opened = "memory" if self._database is None else self._database.opened.value
         for name, point in self.points.items():
             keys = [f"{key.tag} {key.state.value}" for key in point.keys]
@@ -125,8 +130,10 @@ class AnchorBook:
             self.following = follow
             self.points, self.problems = {}, {}
             self.open()
-        elif self.following:
+            return
+        if self.following:
             self._merge(dict(self.points))
+        self._tell_unsupported()
 
     def _load(self) -> dict[Name, PointState]:
         if self._database is None:
@@ -196,11 +203,25 @@ class AnchorBook:
     def finding(self) -> str:
         """What is wrong with the trust anchors now; "" when nothing is."""
         parts = [f"{name_to_text(name)}: {problem}" for name, problem in self.problems.items()]
+        parts += [f"{name_to_text(name)}: {UNSUPPORTED}" for name in self.unsupported()]
         if self.unwritten:
             parts.append(self.unwritten)
         elif self.following and self._database is None:
             parts.append("trust anchor states are not kept over a restart: no state directory")
         return "; ".join(parts)
+
+    def unsupported(self) -> list[Name]:
+        """Trust points none of whose anchors can be used: by RFC 4035 §5.2 they count as unsigned."""
+        algorithms = self.policy.algorithms
+        return [
+            point.name
+            for point in self.in_force()[0]
+            if not usable_ds(point.ds, self.policy)[0] and not any(key[3] in algorithms for key in point.dnskeys)
+        ]
+
+    def _tell_unsupported(self) -> None:
+        for name in self.unsupported():
+            self._log.error("trust-anchor-unsupported", zone=name_to_text(name), problem=UNSUPPORTED)
 
     def known(self, name: Name) -> PointState:
         """The state of a trust point.

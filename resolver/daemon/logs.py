@@ -11,7 +11,8 @@ An event has a short name and its facts as keys. Names of events, for whoever gr
     nta-round, nta-published, nta-not-trusted, nta-audit-broken, nta-not-written
     state-file-damaged, state-file-empty, state-unavailable, state-not-written
     trust-point, trust-anchor (a key's transition), trust-refreshed, trust-refresh-failed, trust-signalled,
-    trust-anchor-mismatch, trust-point-without-anchor, trust-anchor-revoked, trust-key-ignored,
+    trust-anchor-mismatch, trust-point-without-anchor, trust-anchor-revoked, trust-anchor-unsupported,
+    trust-key-ignored,
     trust-state-stale, trust-state-in-memory, clock-behind-state
     validation-failure (guideline 2-9), query (only with log.queries), internal-error
 """

@@ -208,6 +208,19 @@ class TestStart:
         run(follow(world, keeper, 30))
         assert states(keeper) == {A.tag: V, B.tag: V}, "followed in memory"
 
+    @pytest.mark.parametrize("follow_it", [True, False])
+    def test_unsupported_anchors_alone_are_told(self, world: World, follow_it: bool) -> None:
+        """RFC 4035 §5.2: such a zone counts as unsigned. Not silently."""
+        sha1 = A.ds(ZONE, 1)
+        keeper = world.keeper(point(sha1), point(B, name=ROOT), follow=follow_it)
+        points, _ = keeper.open()
+        assert trusted(points) == {sha1}
+        (line,) = world.log.of("trust-anchor-unsupported")
+        assert line["zone"] == "example.jp" and world.log.level("trust-anchor-unsupported") == "error"
+        assert "counts as unsigned" in keeper.book.finding and keeper.book.unsupported() == [ZONE]
+        keeper.configure([point(sha1, A)], Policy(), follow=follow_it)
+        assert not keeper.book.unsupported() and len(world.log.of("trust-anchor-unsupported")) == 1
+
     def test_not_followed(self, world: World) -> None:
         keeper = world.keeper(point(A), follow=False)
         points, _ = keeper.open()
