@@ -56,6 +56,21 @@ def test_same_configuration_changes_nothing() -> None:
     assert merged == Merged(follow.point, (), ())
 
 
+def test_same_digests_of_keys_never_seen_change_nothing() -> None:
+    """Also an unknown kind of digest, which can only be compared."""
+    strange = A.ds(ZONE)[:3] + b"\x63" + A.ds(ZONE)[4:]
+    follow = Follower(A.ds(ZONE), strange)
+    merged = merge(follow, configured(ds=(A.ds(ZONE), strange)))
+    assert merged == Merged(follow.point, (), ())
+
+
+def test_a_digest_replaced_by_its_key_is_the_same_key() -> None:
+    merged = merge(Follower(A.ds(ZONE)), configured(A))
+    assert not merged.transitions and merged.point is not None
+    (entry,) = merged.point.keys
+    assert entry.dnskey == A.rdata and entry.ds == (A.ds(ZONE),)
+
+
 @pytest.mark.parametrize("form", ["key", "digest"])
 def test_newly_named_key_is_trusted_at_once(form: str) -> None:
     follow = learnt()
@@ -73,6 +88,8 @@ def test_naming_a_pending_key_ends_its_hold_down(form: str) -> None:
     assert states(merged.point)[C.tag] is State.VALID and len(merged.point.keys) == 3  # type: ignore[union-attr]
     (move,) = merged.transitions
     assert (move.old, move.new, move.event) == (State.ADD_PEND, State.VALID, None)
+    entry = next(entry for entry in merged.point.keys if entry.tag == C.tag)  # type: ignore[union-attr]
+    assert (entry.validators, entry.hold_s, entry.origin) == ((), 0.0, Origin.CONFIGURED)
 
 
 def test_another_digest_of_a_known_key_is_the_same_key() -> None:
@@ -127,8 +144,11 @@ def test_withdrawn_and_revoked_key_is_remembered() -> None:
     follow = learnt(revoke=True)
     merged = merge(follow, configured(B))
     assert states(merged.point) == {A.tag: State.REVOKED, B.tag: State.VALID, C.tag: State.ADD_PEND}
+    assert merged.point is not None and merged.point.keys[0].origin is Origin.LEARNED
     again = merge_configured(merged.point, configured(A, B), ZONE, NOW + 101 * DAY)
     assert states(again.point)[A.tag] is State.REVOKED
+    # What the configuration names is never forgotten for want of room.
+    assert again.point is not None and again.point.keys[0].origin is Origin.CONFIGURED
 
 
 # --- rule 4: what was learnt ---------------------------------------------------------------------------------------------
