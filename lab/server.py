@@ -37,8 +37,6 @@ PORT_ATTEMPTS = 20
 UDP_BUFFER = 1 << 20
 """Socket receive buffer: a burst of a test's queries should not be lost."""
 
-Respond = Callable[[bytes, str, bool], bytes | None]
-
 
 class AuthorityServer:
     """The servers of a mini-Internet on their addresses; made by `serve` or `running`."""

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from trust.reason import Reason
-from trust.vocabulary import Note
 from wire.limits import NSEC3_PER_RESOLUTION, SIG_PER_RESOLUTION, Limit
 
 # Algorithm numbers (IANA "DNS Security Algorithm Numbers")
@@ -95,11 +93,6 @@ class Budget:
             return False
         self.nsec3_hashes += hashes
         return True
-
-
-def limit_note(limit: Limit) -> Note:
-    """The reason and text that a hit limit becomes."""
-    return Note(Reason.LIMIT, limit_text(limit))
 
 
 def limit_text(limit: Limit) -> str:

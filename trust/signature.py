@@ -339,11 +339,6 @@ class _Failure:
         return time_text(self.now + _difference(serial, self.now))
 
 
-def describe_key(key: Key) -> str:
-    """A key as texts name it."""
-    return f"key {key.tag} (algorithm {key.algorithm})"
-
-
 def time_text(seconds: float) -> str:
     """Seconds since 1970 as `2026-11-20T00:00:00Z`."""
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -25,6 +25,7 @@ from typing import Final
 
 from wire import types as t
 from wire.edns import Edns, parse_options
+from wire.limits import MAX_TTL
 from wire.message import Message
 from wire.name import ROOT, Name
 from wire.rdata import FIXED, IN_ONLY, LAYOUTS, Layout, bitmap_is_sound, form_is_sound
@@ -147,7 +148,7 @@ def _read_section(wire: bytes, pos: int, count: int, section: list[RRset], names
             rdata = _read_rdata(wire, pos, end, rtype, rclass, names)
             set_type = rtype
         pos = end
-        if ttl > 0x7FFFFFFF:
+        if ttl > MAX_TTL:
             ttl = 0  # RFC 2181 §8
         if rrset is None or set_type != rrset.rtype or owner != rrset.name or rclass != rrset.rclass:
             key = (owner, set_type, rclass)

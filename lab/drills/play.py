@@ -24,7 +24,6 @@ from lab.drills.watch import Mood
 from lab.errors import LabError
 
 POLL_S = 0.2
-COMMAND_OUTPUT_LINES = 40
 
 
 @dataclass(frozen=True)

@@ -90,10 +90,6 @@ class Client:
         """The outcome of a setting."""
         return self._ask("PUT", route, fields, timeout_s)
 
-    def delete(self, route: str, timeout_s: float = TIMEOUT_S, **fields: Any) -> Document:
-        """The outcome of a removal."""
-        return self._ask("DELETE", route, fields, timeout_s)
-
     def _ask(self, method: str, route: str, fields: Document | None, timeout_s: float) -> Document:
         body = None
         if fields is not None:

@@ -26,7 +26,6 @@ Prefix: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 MAX_PORT = 65535
-MAX_NAME_OCTETS = 255
 MAX_NSID_OCTETS = 128
 # sockaddr_un.sun_path holds 108 octets on Linux, one of them the closing NUL.
 MAX_SOCKET_PATH_OCTETS = 107

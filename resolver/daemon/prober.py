@@ -33,7 +33,7 @@ MAX_ASKED: Final = 64
 Crashed = Callable[[str, Exception], None]
 
 
-class ProberError(Exception):
+class ProberError(RuntimeError):
     """A bug of ours: the question was abandoned."""
 
 

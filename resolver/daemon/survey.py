@@ -6,16 +6,16 @@ iterator reads it (`read_response`) and validated as the resolver validates it (
 zones above count as known from the main look, while what the zone itself has to say, its DNSKEY RRset and the DS RRsets it
 gives, is asked of that very server. So "secure" means: with this server alone, the answer would have been secure.
 
-Used by `explain`, and by whoever must know that *every* authority is well (NTA retirement).
+Used by `explain`. NTA retirement asks the authorities with the whole production core: `authority_probe`.
 
 Limitations: at most MOST_SERVERS addresses; a name server whose address must be looked up gets the first of its addresses
 that come. Questions for anything outside the zone go the usual way.
 """
 
 import asyncio
-from collections.abc import Iterable
 from typing import Final
 
+from resolver.daemon.prober import Waiter
 from resolver.explain.evidence import ServerSaid, Survey
 from resolver.iteration.addresses import text_of
 from resolver.iteration.response import Reading, Shape, read_response
@@ -33,7 +33,6 @@ from trust.vocabulary import (
     Cut,
     Kind,
     Need,
-    Now,
     Outcome,
     Question,
     Reply,
@@ -55,23 +54,6 @@ TRIES: Final = 2
 """Packets to a server that stays silent over UDP."""
 
 _WEIGHT: Final = {Security.BOGUS: 0, Security.INDETERMINATE: 1, Security.INSECURE: 2, Security.SECURE: 3}
-
-
-class Waiter:
-    """Puts a resolution where the event loop waits for it."""
-
-    def __init__(self, future: "asyncio.Future[Resolution]") -> None:
-        self._future = future
-
-    def finish(self, resolution: Resolution, now: Now) -> None:
-        """As `driver.Waiter`."""
-        if not self._future.done():
-            self._future.set_result(resolution)
-
-    def abandon(self) -> None:
-        """As `driver.Waiter`."""
-        if not self._future.done():
-            self._future.set_exception(RuntimeError("the resolver failed; this is a bug"))
 
 
 async def resolve(driver: Driver, question: Question, *, checking_disabled: bool = False) -> Resolution:
@@ -275,13 +257,3 @@ def _useless(reading: Reading | None) -> str:
     if reading.shape is Shape.REFERRAL:
         return "refers to the servers of a zone below"
     return f"lame: {reading.text}" if reading.shape is Shape.LAME else reading.text
-
-
-def secure_everywhere(surveys: Iterable[Survey]) -> bool:
-    """Whether every server asked gave a secure answer, and none was left out."""
-    said = [server for each in surveys for server in each.servers]
-    return (
-        bool(said)
-        and all(server.security is Security.SECURE for server in said)
-        and not any(each.left_out for each in surveys)
-    )
