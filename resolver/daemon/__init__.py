@@ -21,6 +21,7 @@ from resolver.daemon.errors import StartError
 from resolver.daemon.manager import Manager, Source
 from resolver.daemon.nta_service import attach_ntas
 from resolver.daemon.privileges import become, raise_file_limit
+from resolver.daemon.process_metrics import attach_process_metrics
 from resolver.daemon.services import open_services
 from resolver.daemon.sockets import open_sockets, without_ipv6
 from resolver.daemon.state import open_state
@@ -66,6 +67,7 @@ def _run(config: Config, source: Source, log: FilteringBoundLogger) -> int:
         manager = Manager(source, plan, sets, bound, files, log)
         attach_trust(manager, state)
         attach_ntas(manager, state)
+        attach_process_metrics(manager, state, files)
         services.attach(manager)
         return manager.run()
     finally:

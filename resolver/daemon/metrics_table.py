@@ -422,6 +422,47 @@ METRICS: Final = (
         lambda snapshot: [((name,), float(failed)) for name, failed in snapshot.findings.items()],
         "guideline 2-13",
     ),
+    Metric(
+        "resident_memory_octets",
+        "gauge",
+        ("process",),
+        "Memory of the supervisor, and of all workers together (what they share since their fork counts for each).",
+        _other("resident_memory_octets"),
+    ),
+    Metric(
+        "cpu_seconds", "counter", ("process",), "Processor time, workers that are gone included.", _other("cpu_seconds")
+    ),
+    Metric(
+        "open_files",
+        "gauge",
+        ("process",),
+        "Descriptors that the process with most of them has open.",
+        _other("open_files"),
+    ),
+    Metric("open_files_limit", "gauge", (), "Descriptors that a process may open.", _other("open_files_limit")),
+    Metric(
+        "tcp_connections_limit",
+        "gauge",
+        (),
+        "Client connections that all workers together keep open (server.tcp-connections).",
+        _other("tcp_connections_limit"),
+    ),
+    Metric(
+        "udp_size_octets",
+        "gauge",
+        ("side",),
+        "Largest UDP message sent to clients (server.max-udp-size) and asked of servers (upstream.edns-buffer).",
+        _other("udp_size_octets"),
+        "guideline 2-4, 2-5, RFC 9715",
+    ),
+    Metric(
+        "state_writable",
+        "gauge",
+        (),
+        "Whether what must survive a restart can be written (trust.state-dir): 1 or 0.",
+        _other("state_writable"),
+        "RFC 5011, guideline 2-7",
+    ),
     Metric("start_time_seconds", "gauge", (), "When the daemon started, seconds since 1970.", _fact("start_time")),
     Metric(
         "build_info",
