@@ -161,8 +161,12 @@ def _cache_hits(snapshot: Snapshot) -> Samples:
 
 
 def _limits(snapshot: Snapshot) -> Samples:
-    hits = snapshot.stats.get("limits", {})
-    return [((label,), hits.get(label, 0)) for label in {limit.label: None for limit in ALL_LIMITS} | hits]
+    out: list[tuple[Labels, float]] = []
+    for enforced, part in (("yes", "limits"), ("no", "limits_shadow")):
+        hits = snapshot.stats.get(part, {})
+        known = [limit.label for limit in ALL_LIMITS if limit.shadowable or enforced == "yes"]
+        out += [((label, enforced), hits.get(label, 0)) for label in dict.fromkeys(known) | hits]
+    return out
 
 
 def _error_reports(snapshot: Snapshot) -> Samples:
@@ -291,8 +295,8 @@ METRICS: Final = (
     Metric(
         "limit_hits",
         "counter",
-        ("limit",),
-        "Resolutions that hit a limit (wire/limits.py).",
+        ("limit", "enforced"),
+        "Times that a limit (wire/limits.py) was reached; not enforced: counted only, by limits.shadow.",
         _limits,
         "CVE-2020-8616, CVE-2023-50387, CVE-2023-50868",
     ),
@@ -394,6 +398,144 @@ METRICS: Final = (
         "Responses that were not validated because of this negative trust anchor.",
         _said(keep=_nta),
         "RFC 7646, guideline 2-16",
+    ),
+    # Watching itself
+    Metric(
+        "clock_offset_seconds",
+        "gauge",
+        (),
+        "Our clock minus that of the time servers, as the majority of them say: positive when ours is ahead.",
+        _other("clock_offset_seconds"),
+        "guideline 2-3, 2-12, RFC 5905",
+    ),
+    Metric(
+        "clock_max_offset_seconds",
+        "gauge",
+        (),
+        "Offset from which on the clock counts as wrong (clock.max-offset).",
+        _other("clock_max_offset_seconds"),
+        "guideline 2-3",
+    ),
+    Metric(
+        "clock_state",
+        "gauge",
+        ("state",),
+        "What is known of our clock: good, wrong or unverified; 1 for the present state.",
+        _other("clock_state"),
+        "guideline 2-3, 2-12",
+    ),
+    Metric(
+        "clock_last_check_timestamp_seconds",
+        "gauge",
+        (),
+        "When time servers last agreed on an offset, by our clock, seconds since 1970.",
+        _other("clock_last_check_timestamp_seconds"),
+        "guideline 2-12",
+    ),
+    Metric(
+        "clock_servers",
+        "gauge",
+        ("state",),
+        "Time servers (clock.ntp-servers) by what the last check made of them: good, falseticker, unusable or silent.",
+        _other("clock_servers"),
+        "guideline 2-3",
+    ),
+    Metric(
+        "clock_synchronised",
+        "gauge",
+        (),
+        "Whether the kernel holds its clock for synchronised; absent where it cannot be asked.",
+        _other("clock_synchronised"),
+        "guideline 2-3, 2-12",
+    ),
+    Metric(
+        "clock_max_error_seconds",
+        "gauge",
+        (),
+        "How wrong the kernel holds its clock at most.",
+        _other("clock_max_error_seconds"),
+        "guideline 2-3",
+    ),
+    Metric(
+        "probe_success",
+        "gauge",
+        ("kind", "via", "name"),
+        "Whether the last probe of a configured name (probe.secure, probe.bogus) came out as it must: asked of a resolver"
+        " with an empty cache (via resolver), or of our own listener (via service).",
+        _other("probe_success"),
+        "guideline 2-12",
+    ),
+    Metric(
+        "probe_last_timestamp_seconds",
+        "gauge",
+        (),
+        "When the last round of probes ended, seconds since 1970.",
+        _other("probe_last_timestamp_seconds"),
+        "guideline 2-12",
+    ),
+    Metric(
+        "servfail_ratio",
+        "gauge",
+        (),
+        "Share of SERVFAIL in the responses of the last five minutes, our own probes left out.",
+        _other("servfail_ratio"),
+        "guideline 2-13",
+    ),
+    Metric(
+        "servfail_baseline_ratio",
+        "gauge",
+        (),
+        "What the share of SERVFAIL usually is at this hour, as learned.",
+        _other("servfail_baseline_ratio"),
+        "guideline 2-13, 2-15",
+    ),
+    Metric(
+        "servfail_threshold_ratio",
+        "gauge",
+        (),
+        "Share of SERVFAIL above which the present traffic is anomalous.",
+        _other("servfail_threshold_ratio"),
+        "guideline 2-13, 2-15",
+    ),
+    Metric(
+        "servfail_anomaly",
+        "gauge",
+        (),
+        "Whether the share of SERVFAIL is above its threshold and has been for two minutes; 0 while it is being learned.",
+        _other("servfail_anomaly"),
+        "guideline 2-13",
+    ),
+    Metric(
+        "servfail_learning",
+        "gauge",
+        (),
+        "Whether the baseline is still being learned (watch.learning).",
+        _other("servfail_learning"),
+        "guideline 2-15",
+    ),
+    Metric(
+        "impact_zones",
+        "gauge",
+        (),
+        "Zones that failed for clients in the last hour; at most as many as are remembered.",
+        _other("impact_zones"),
+        "guideline 2-16",
+    ),
+    Metric(
+        "impact_clients",
+        "gauge",
+        ("rank",),
+        "Distinct clients, estimated, that the failing zone of this rank failed in the last hour (akashi impact names it).",
+        _other("impact_clients"),
+        "guideline 2-16",
+    ),
+    Metric(
+        "impact_share_ratio",
+        "gauge",
+        ("rank",),
+        "Share of all responses of the last hour that failed because of the zone of this rank.",
+        _other("impact_share_ratio"),
+        "guideline 2-16",
     ),
     # The daemon
     Metric("workers", "gauge", (), "Worker processes there should be.", _fact("workers")),
