@@ -34,7 +34,7 @@ from trust.policy import Budget, Policy
 from trust.reason import Reason
 from trust.vocabulary import Address, Ask, Need, Now, Outcome, Question, Reply, Security, Steps, Trouble
 from wire import types as t
-from wire.limits import DEPTH, PACKETS, RESOLUTION_SECONDS, SUBQUERIES, Limit
+from wire.limits import DEPTH, PACKETS, RESOLUTION_SECONDS, SUBQUERIES, Limit, Limits
 
 
 class Send:
@@ -72,14 +72,13 @@ Action: TypeAlias = Send | Forget | Finish
 class Quota:
     """What one client query may still cause. Shared by all the work it starts."""
 
-    __slots__ = ("budget", "deadline", "hits", "packets", "subqueries")
+    __slots__ = ("budget", "deadline", "packets", "subqueries")
 
-    def __init__(self, deadline: float) -> None:
-        self.packets = PACKETS.value
+    def __init__(self, deadline: float, limits: Limits) -> None:
+        self.packets = PACKETS.value  # left; below 0 what was had over the limit, in shadow mode
         self.subqueries = SUBQUERIES.value
         self.deadline = deadline
-        self.budget = Budget()
-        self.hits: list[Limit] = []
+        self.budget = Budget(limits)
 
 
 Key: TypeAlias = tuple[Question, str]
@@ -110,7 +109,7 @@ class Mesh:
     """All resolutions of one worker. Every method returns what the driver is to do, in order.
 
     Attributes:
-        limit_hits: how often each limit was reached, by its label.
+        limits: the limits in force, and how often each was reached.
         reports: which failures are reported to the operators of zones, and how many were.
         crashed: told of an exception that should not have been; while it is None, the exception goes on to the caller.
     """
@@ -118,7 +117,7 @@ class Mesh:
     def __init__(self, settings: Settings, points: TrustPoints, policy: Policy, dice: Dice) -> None:
         self.memory = Memory(settings, points, policy, dice)
         self.filter = AddressFilter(settings)
-        self.limit_hits: dict[str, int] = {}
+        self.limits = Limits(settings.shadow)
         self.crashed: Callable[[Exception], None] | None = None
         self.reports = Reports()
         self._tasks: dict[Key, Task] = {}
@@ -134,6 +133,11 @@ class Mesh:
     def epoch(self) -> int:
         """Changes whenever whole responses kept outside must be dropped."""
         return self.memory.epoch
+
+    @property
+    def limit_hits(self) -> dict[str, int]:
+        """How often each limit refused something, by its label."""
+        return self.limits.hits
 
     @property
     def inflight(self) -> int:
@@ -164,8 +168,9 @@ class Mesh:
             _, _, task = heapq.heappop(self._deadlines)
             if not task.done:
                 self._stop_waiting(task)
-                self._hit(RESOLUTION_SECONDS, task.quota)
-                self._ready.append((task, Reply(now, trouble=Trouble.LIMIT, text=_limit_text(RESOLUTION_SECONDS))))
+                task.quota.budget.reach(RESOLUTION_SECONDS)
+                text = self.limits.text(RESOLUTION_SECONDS)
+                self._ready.append((task, Reply(now, trouble=Trouble.LIMIT, text=text)))
         return self._run()
 
     def next_deadline(self) -> float | None:
@@ -192,7 +197,7 @@ class Mesh:
 
     def _resolve(self, question: Question, now: Now, *, checking_disabled: bool) -> Task:
         """A resolution of its own, not yet begun."""
-        quota = Quota(now.mono + RESOLUTION_SECONDS.value)
+        quota = Quota(now.mono + RESOLUTION_SECONDS.value, self.limits)
         view = View(self.memory, quota.budget, now)
         generator = resolve(question, view, self.filter, checking_disabled=checking_disabled)
         return self._start((question, "nocheck" if checking_disabled else "check"), generator, view, quota, 0)
@@ -242,7 +247,7 @@ class Mesh:
     def _ask(self, task: Task, ask: Ask) -> None:
         quota = task.quota
         now = task.view.now
-        if quota.packets <= 0:
+        if quota.packets <= 0 and self._over(quota, PACKETS, PACKETS.value - quota.packets + 1):
             self._refuse(task, PACKETS)
             return
         left = quota.deadline - now.mono
@@ -271,9 +276,9 @@ class Mesh:
                 self._join(task, other)
                 return
         quota = task.quota
-        if quota.subqueries <= 0:
+        if quota.subqueries <= 0 and self._over(quota, SUBQUERIES, SUBQUERIES.value - quota.subqueries + 1):
             self._refuse(task, SUBQUERIES)
-        elif task.depth >= DEPTH.value:
+        elif task.depth >= DEPTH.value and self._over(quota, DEPTH, task.depth + 1):
             self._refuse(task, DEPTH)
         else:
             quota.subqueries -= 1
@@ -300,14 +305,13 @@ class Mesh:
         other.parents.append(task)
         task.waits_for = other
 
-    def _refuse(self, task: Task, limit: Limit) -> None:
-        self._hit(limit, task.quota)
-        self._ready.append((task, Reply(task.view.now, trouble=Trouble.LIMIT, text=_limit_text(limit))))
+    def _over(self, quota: Quota, limit: Limit, wanted: int) -> bool:
+        """Whether a used-up budget refuses: in shadow mode it does so at the hard ceiling only."""
+        return wanted > quota.budget.ceiling(limit, wanted)
 
-    def _hit(self, limit: Limit, quota: Quota) -> None:
-        if limit not in quota.hits:
-            quota.hits.append(limit)
-            self.limit_hits[limit.label] = self.limit_hits.get(limit.label, 0) + 1
+    def _refuse(self, task: Task, limit: Limit) -> None:
+        task.quota.budget.reach(limit)
+        self._ready.append((task, Reply(task.view.now, trouble=Trouble.LIMIT, text=self.limits.text(limit))))
 
     def _finish(self, task: Task, result: Resolution | Outcome) -> None:
         """A task is through: tell its clients and wake the tasks that waited for it."""
@@ -379,7 +383,3 @@ class Mesh:
             self._stop_waiting(other)
             self._end(other)
             other.generator.close()
-
-
-def _limit_text(limit: Limit) -> str:
-    return f"{limit.label} of {limit.value}"

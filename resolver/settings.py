@@ -60,5 +60,7 @@ class Settings:
     """Operators of failing zones are told, where their servers name an agent (RFC 9567)."""
     nta_extended_error: bool = True
     """EDE 33 on answers under a negative trust anchor."""
+    shadow: frozenset[str] = frozenset()
+    """Limits that are counted, not enforced, by their labels (wire.limits)."""
     sentinel: bool = True
     """The root key sentinel's names are answered as such (RFC 8509)."""

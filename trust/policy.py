@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from wire.limits import NSEC3_PER_RESOLUTION, SIG_PER_RESOLUTION, Limit
+from wire.limits import NSEC3_PER_RESOLUTION, SIG_PER_RESOLUTION, Limit, Limits
 
 # Algorithm numbers (IANA "DNS Security Algorithm Numbers")
 RSASHA1: Final = 5
@@ -69,29 +69,48 @@ class Budget:
     Attributes:
         verifications, nsec3_hashes: done so far.
         hit: the first limit of the whole resolution that refused something; None while all is well.
+        limits: which limits are in force, and where those reached are counted: each once for this budget.
     """
 
-    __slots__ = ("hit", "nsec3_hashes", "verifications")
+    __slots__ = ("_reached", "hit", "limits", "nsec3_hashes", "verifications")
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
         self.verifications = 0
         self.nsec3_hashes = 0
         self.hit: Limit | None = None
+        self.limits = Limits() if limits is None else limits
+        self._reached: set[tuple[str, bool]] = set()
+
+    def ceiling(self, limit: Limit, wanted: int) -> int:
+        """How many of `wanted` things may be had; counts the limit as reached when that is fewer than wanted."""
+        if wanted <= limit.value:
+            return limit.value
+        ceiling = self.limits.ceiling(limit)
+        self.reach(limit, refused=wanted > ceiling)
+        return ceiling
+
+    def reach(self, limit: Limit, *, refused: bool = True) -> None:
+        """Count the limit as reached."""
+        if (limit.label, refused) not in self._reached:
+            self._reached.add((limit.label, refused))
+            self.limits.count(limit, refused=refused)
 
     def take_verification(self) -> bool:
         """Whether one more signature may be verified; counts it when so."""
-        if self.verifications >= SIG_PER_RESOLUTION.value:
+        wanted = self.verifications + 1
+        if wanted > self.ceiling(SIG_PER_RESOLUTION, wanted):
             self.hit = self.hit or SIG_PER_RESOLUTION
             return False
-        self.verifications += 1
+        self.verifications = wanted
         return True
 
     def take_nsec3(self, hashes: int = 1) -> bool:
         """Whether `hashes` more names may be hashed; counts them when so."""
-        if self.nsec3_hashes + hashes > NSEC3_PER_RESOLUTION.value:
+        wanted = self.nsec3_hashes + hashes
+        if wanted > self.ceiling(NSEC3_PER_RESOLUTION, wanted):
             self.hit = self.hit or NSEC3_PER_RESOLUTION
             return False
-        self.nsec3_hashes += hashes
+        self.nsec3_hashes = wanted
         return True
 
 

@@ -2,6 +2,10 @@
 
 A limit that is hit ends in SERVFAIL with an Extended DNS Error whose text is the limit's `label`, and is counted under
 that label. Values follow DESIGN §4; sizes are octets, times are seconds.
+
+Shadow mode (`[limits] shadow`): a limit named there is counted where it would have refused, and refuses only at its hard
+ceiling, so that an operator sees what it would cost him before he enforces it. Without a ceiling of its own a limit cannot
+be put into shadow: what ends loops and bounds memory stays.
 """
 
 from dataclasses import dataclass
@@ -24,38 +28,90 @@ MAX_EDE_TEXT: Final = 220
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One budget: `label` names it in metrics and EDE texts, `value` is the ceiling, `why` its source."""
+    """One budget: `label` names it in metrics and EDE texts, `value` is the ceiling, `why` its source.
+
+    `hard`: the ceiling that holds even in shadow mode; 0 when the limit may not be put into shadow.
+    """
 
     label: str
     value: int
     why: str
+    hard: int = 0
+
+    @property
+    def shadowable(self) -> bool:
+        """Whether it may be counted without being enforced, up to `hard`."""
+        return self.hard > self.value
+
+
+class Limits:
+    """The limits in force in one worker, and how often each was reached.
+
+    Attributes:
+        shadow: labels of those that are only counted, up to their hard ceilings.
+        hits: how often a limit refused something, by label; `shadowed`: how often it would have.
+    """
+
+    __slots__ = ("hits", "shadow", "shadowed")
+
+    def __init__(self, shadow: frozenset[str] = frozenset()) -> None:
+        self.shadow = shadow
+        self.hits: dict[str, int] = {}
+        self.shadowed: dict[str, int] = {}
+
+    def ceiling(self, limit: Limit) -> int:
+        """What holds now: the value, or in shadow mode the hard ceiling."""
+        return limit.hard if limit.hard and limit.label in self.shadow else limit.value
+
+    def text(self, limit: Limit) -> str:
+        """The words that name a limit that has refused: label and ceiling."""
+        return f"{limit.label} of {self.ceiling(limit)}"
+
+    def allows(self, limit: Limit, wanted: int) -> bool:
+        """Whether `wanted` of something may be had, counting when that is over the limit."""
+        if wanted <= limit.value:
+            return True
+        allowed = wanted <= self.ceiling(limit)
+        self.count(limit, refused=not allowed)
+        return allowed
+
+    def count(self, limit: Limit, *, refused: bool) -> None:
+        """Count one time that the limit was reached."""
+        counts = self.hits if refused else self.shadowed
+        counts[limit.label] = counts.get(limit.label, 0) + 1
 
 
 # --- one client query --------------------------------------------------------------------------------------------
-PACKETS: Final = Limit("packets-per-query", 100, "NXNSAttack (CVE-2020-8616): upstream packets one client query may cause")
-SUBQUERIES: Final = Limit(
-    "sub-resolutions-per-query", 32, "NXNSAttack, TsuNAME: sub-resolutions one client query may start"
+PACKETS: Final = Limit(
+    "packets-per-query", 100, "NXNSAttack (CVE-2020-8616): upstream packets one client query may cause", 1000
 )
-CHAIN: Final = Limit("cname-hops", 11, "RFC 1034 §3.6.2: CNAME and DNAME links followed for one answer")
-DEPTH: Final = Limit("resolution-depth", 8, "iDNS/NRDelegation: resolutions that wait for one another in a row")
-NS_PER_CUT: Final = Limit("ns-per-delegation", 20, "CVE-2020-8616: name servers of one delegation considered")
-ADDRESSES_PER_NS: Final = Limit("addresses-per-ns", 8, "CAMP: addresses kept for one name server")
+SUBQUERIES: Final = Limit(
+    "sub-resolutions-per-query", 32, "NXNSAttack, TsuNAME: sub-resolutions one client query may start", 320
+)
+CHAIN: Final = Limit("cname-hops", 11, "RFC 1034 §3.6.2: CNAME and DNAME links followed for one answer", 32)
+DEPTH: Final = Limit("resolution-depth", 8, "iDNS/NRDelegation: resolutions that wait for one another in a row", 24)
+NS_PER_CUT: Final = Limit("ns-per-delegation", 20, "CVE-2020-8616: name servers of one delegation considered", 200)
+ADDRESSES_PER_NS: Final = Limit("addresses-per-ns", 8, "CAMP: addresses kept for one name server", 80)
+ATTEMPTS: Final = Limit("attempts-per-zone", 16, "NXNSAttack: exchanges with one zone's servers for one question", 160)
 RESOLUTION_SECONDS: Final = Limit("seconds-per-resolution", 10, "clients give up sooner than this (RFC 8767 §5)")
-REFERRALS: Final = Limit("referrals", 64, "labels in a name bound useful referrals; loops do not end (RFC 1034 §5.3.3)")
-MINIMISE_STEPS: Final = Limit("minimise-steps", 10, "RFC 9156 §2.3 MAX_MINIMISE_COUNT")
+REFERRALS: Final = Limit(
+    "referrals", 64, "labels in a name bound useful referrals; loops do not end (RFC 1034 §5.3.3)", 256
+)
+MINIMISE_STEPS: Final = 10
+"""Questions for a shortened name asked for one resolution (RFC 9156 §2.3 MAX_MINIMISE_COUNT); then the whole is asked."""
 
-# --- validation --------------------------------------------------------------------------------------------------
-SIG_FAILURES: Final = Limit("signature-failures", 4, "KeyTrap CVE-2023-50387: failed verifications for one RRset")
-SIG_PER_SET: Final = Limit("verifications-per-rrset", 16, "KeyTrap CVE-2023-50387: verifications for one RRset")
-SIG_PER_RESOLUTION: Final = Limit("verifications-per-resolution", 64, "KeyTrap CVE-2023-50387")
-KEYS_PER_TAG: Final = Limit("keys-per-tag", 2, "KeyTrap CVE-2023-50387: colliding keys tried for one key tag")
-RRSIGS_PER_RRSET: Final = Limit("rrsigs-per-rrset", 8, "KeyTrap CVE-2023-50387: signatures looked at for one RRset")
-KEYS_PER_ZONE: Final = Limit("keys-per-zone", 64, "KeyTrap CVE-2023-50387: DNSKEY records looked at for one zone")
-DS_PER_ZONE: Final = Limit("ds-per-zone", 16, "KeyTrap CVE-2023-50387: DS records hashed for one zone")
-NSEC3_PER_PROOF: Final = Limit("nsec3-hashes-per-proof", 8, "CVE-2023-50868: candidate names hashed for one proof")
-NSEC3_PER_RESOLUTION: Final = Limit("nsec3-hashes-per-resolution", 150, "CVE-2023-50868")
+# --- validation: hard ceilings low enough that a query costs no second of CPU ------------------------------------
+SIG_FAILURES: Final = Limit("signature-failures", 4, "KeyTrap CVE-2023-50387: failed verifications for one RRset", 16)
+SIG_PER_SET: Final = Limit("verifications-per-rrset", 16, "KeyTrap CVE-2023-50387: verifications for one RRset", 64)
+SIG_PER_RESOLUTION: Final = Limit("verifications-per-resolution", 64, "KeyTrap CVE-2023-50387", 256)
+KEYS_PER_TAG: Final = Limit("keys-per-tag", 2, "KeyTrap CVE-2023-50387: colliding keys tried for one key tag", 8)
+RRSIGS_PER_RRSET: Final = Limit("rrsigs-per-rrset", 8, "KeyTrap CVE-2023-50387: signatures looked at for one RRset", 32)
+KEYS_PER_ZONE: Final = Limit("keys-per-zone", 64, "KeyTrap CVE-2023-50387: DNSKEY records looked at for one zone", 256)
+DS_PER_ZONE: Final = Limit("ds-per-zone", 16, "KeyTrap CVE-2023-50387: DS records hashed for one zone", 64)
+NSEC3_PER_PROOF: Final = Limit("nsec3-hashes-per-proof", 8, "CVE-2023-50868: candidate names hashed for one proof", 32)
+NSEC3_PER_RESOLUTION: Final = Limit("nsec3-hashes-per-resolution", 150, "CVE-2023-50868", 600)
 DENIAL_RECORDS: Final = Limit(
-    "denial-records-per-proof", 32, "CVE-2026-11605: NSEC and NSEC3 RRsets looked at for one proof"
+    "denial-records-per-proof", 32, "CVE-2026-11605: NSEC and NSEC3 RRsets looked at for one proof", 128
 )
 TRUST_KEYS: Final = Limit(
     "keys-per-trust-point",
@@ -64,7 +120,9 @@ TRUST_KEYS: Final = Limit(
 )
 REMOVED_KEYS: Final = 64
 """Revoked and removed keys of one trust point that are remembered, besides configured ones (RFC 5011 §4.2)."""
-CUT_WALK: Final = Limit("cut-walk", 16, "DS questions asked to find an unseen zone cut below a signed zone (RFC 4035 §5.2)")
+CUT_WALK: Final = Limit(
+    "cut-walk", 16, "DS questions asked to find an unseen zone cut below a signed zone (RFC 4035 §5.2)", 32
+)
 
 # --- caches and clients ------------------------------------------------------------------------------------------
 FAILURE_TTL: Final = 5
@@ -90,3 +148,5 @@ MISMATCHED: Final = 10
 """Packets to one query's own port that are not its answer, after which it counts as under forgery (RFC 5452 §5)."""
 
 ALL_LIMITS: Final = tuple(v for v in list(globals().values()) if isinstance(v, Limit))
+SHADOWABLE: Final = frozenset(limit.label for limit in ALL_LIMITS if limit.shadowable)
+"""Labels of the limits that may be put into shadow mode."""

@@ -25,6 +25,7 @@ from resolver.config.values import (
     Endpoint,
     Endpoints,
     Flag,
+    LimitNames,
     Nsid,
     OptionalEndpoint,
     Prefixes,
@@ -443,6 +444,18 @@ class TrustSection(Section):
     nta: NtaSection = NtaSection()
 
 
+class LimitsSection(Section):
+    """Budgets against abuse; wire/limits.py lists them, docs/RESILIENCE.md tells of each."""
+
+    shadow: LimitNames = option(
+        [],
+        "Limits that are counted where they would have refused, and enforced only at a far higher ceiling: to see what a"
+        " limit would cost before it counts.",
+        source=LOCAL,
+        reload=Reload.LIVE,
+    )
+
+
 class MetricsSection(Section):
     """Prometheus metrics and health."""
 
@@ -564,6 +577,7 @@ class Config(Section):
     upstream: UpstreamSection = UpstreamSection()
     cache: CacheSection = CacheSection()
     trust: TrustSection = TrustSection()
+    limits: LimitsSection = LimitsSection()
     metrics: MetricsSection = MetricsSection()
     control: ControlSection = ControlSection()
     clock: ClockSection = ClockSection()

@@ -22,6 +22,8 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import Field, PlainValidator, Strict
 
+from wire.limits import ALL_LIMITS, SHADOWABLE
+
 Prefix: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -215,6 +217,15 @@ def parse_prefix(value: object) -> Prefix:
     raise ValueError(f'bits beyond the prefix length are set; did you mean "{loose}"?')
 
 
+def parse_limit(value: object) -> str:
+    """The name of a limit that can do without being enforced."""
+    text = _text(value)
+    if text not in SHADOWABLE:
+        problem = "always enforced" if any(limit.label == text for limit in ALL_LIMITS) else "not a limit"
+        raise ValueError(f"{problem}; one of {', '.join(sorted(SHADOWABLE))}")
+    return text
+
+
 # --- names, texts and files --------------------------------------------------------------------------------------
 
 
@@ -333,6 +344,10 @@ Prefixes = Annotated[
 Addresses = Annotated[
     tuple[_Server, ...],
     Kind("list of addresses", 'a list of IP addresses such as ["192.0.2.1", "[2001:db8::1]:123"]', _show_list),
+]
+LimitNames = Annotated[
+    tuple[Annotated[str, PlainValidator(parse_limit)], ...],
+    Kind("list of limits", 'a list of limits\' names such as ["packets-per-query"]', _show_list),
 ]
 Zones = Annotated[tuple[_ZoneText, ...], Kind("list of names", 'a list of domain names such as ["example.jp"]', _show_list)]
 ServerTable = Annotated[

@@ -64,6 +64,7 @@ def build_settings(config: Config) -> Settings:
         error_reports=config.trust.error_reports,
         nta_extended_error=config.trust.nta.extended_error,
         sentinel=config.trust.sentinel,
+        shadow=frozenset(config.limits.shadow),
     )
 
 

@@ -9,7 +9,16 @@ from typing import Any, TypeAlias
 
 Document: TypeAlias = dict[str, Any]
 
-_GROWING = ("counters", "limits", "error_reports", "responses", "exchanges", "client_seconds", "upstream_seconds")
+_GROWING = (
+    "counters",
+    "limits",
+    "limits_shadow",
+    "error_reports",
+    "responses",
+    "exchanges",
+    "client_seconds",
+    "upstream_seconds",
+)
 """Parts of a worker's stats that only grow; `gauges` are of the living only."""
 
 

@@ -17,10 +17,10 @@ def next_name(qname: Name, known: Name, steps: int) -> Name:
     """
     have, total = count_labels(known), count_labels(qname)
     left = total - have
-    if left <= 1 or steps >= MINIMISE_STEPS.value:
+    if left <= 1 or steps >= MINIMISE_STEPS:
         return qname
     if steps < _ONE_LABEL_STEPS:
         add = 1
     else:
-        add = max(1, -(-left // (MINIMISE_STEPS.value - steps)))
+        add = max(1, -(-left // (MINIMISE_STEPS - steps)))
     return suffix(qname, have + add) if add < left else qname

@@ -109,7 +109,7 @@ def test_after_its_deadline_a_resolution_waits_for_nothing(here: House) -> None:
 
     task_question = question("stubborn")
     mesh = here.mesh
-    quota = resolver.mesh.Quota(here.now.mono + 1)
+    quota = resolver.mesh.Quota(here.now.mono + 1, mesh.limits)
     view = View(mesh.memory, quota.budget, here.now)
     task = mesh._start((task_question, "fetch"), stubborn(), view, quota, 0)
     mesh._ready.append((task, None))

@@ -107,7 +107,10 @@ class TestTable:
         assert all(name[0].startswith(PREFIX) for name in got)
 
     def test_all_limits_are_there_before_they_are_hit(self):
-        assert exported(EMPTY)["akashi_limit_hits_total", ("limit", "packets-per-query")] == 0
+        got = exported(EMPTY)
+        assert got["akashi_limit_hits_total", ("enforced", "yes"), ("limit", "packets-per-query")] == 0
+        assert got["akashi_limit_hits_total", ("enforced", "no"), ("limit", "packets-per-query")] == 0
+        assert ("akashi_limit_hits_total", ("enforced", "no"), ("limit", "seconds-per-resolution")) not in got
 
 
 class TestTally:
