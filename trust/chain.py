@@ -105,7 +105,7 @@ class Walker:
                 break
             path.append(current)
             current = self._above(current, governing.name)
-        if path and self._depth >= CUT_WALK.value:
+        if path and self._depth >= self.view.budget.ceiling(CUT_WALK, self._depth + 1):
             # Signers' names are the sender's choice; each could need another zone above it.
             return self._over(CUT_WALK, zone, trust)
         self._depth += 1
@@ -120,7 +120,7 @@ class Walker:
         Ends at the first zone that is not secure.
         """
         below = ancestors(name)[: -len(ancestors(top.zone))]
-        if len(below) > CUT_WALK.value:
+        if len(below) > self.view.budget.ceiling(CUT_WALK, len(below)):
             return self._over(CUT_WALK, name, top)
         trust = top
         for candidate in reversed(below):
@@ -267,7 +267,8 @@ class Walker:
         for rrset in authority:
             if rrset.rtype not in DENIAL_TYPES:
                 continue
-            if len(out.results) + len(out.failed) >= SIG_PER_SET.value:
+            looked_at = len(out.results) + len(out.failed)
+            if looked_at >= self.view.budget.ceiling(SIG_PER_SET, looked_at + 1):
                 out.over = True
                 break
             result = self.verify(rrset, giver)

@@ -108,10 +108,11 @@ def keys_by_ds(
 ) -> KeyCheck | Problem:
     """Whether the DNSKEY RRset holds under the usable DS records `ds` (RFC 4035 §5.2)."""
     zone = dnskey.name
-    keys = [Key(rdata) for rdata in dnskey.rdatas[: KEYS_PER_ZONE.value]]
-    matching, over = _match(zone, ds, keys)
+    most = budget.ceiling(KEYS_PER_ZONE, len(dnskey.rdatas))
+    keys = [Key(rdata) for rdata in dnskey.rdatas[:most]]
+    matching, over = _match(zone, ds, keys, budget)
     if not matching:
-        if over is not None or len(dnskey.rdatas) > KEYS_PER_ZONE.value:
+        if over is not None or len(dnskey.rdatas) > most:
             return _over(over or KEYS_PER_ZONE, zone, server, dnskey)
         reason, text = _why_no_match(zone, ds, keys)
         return Problem(reason, text, server, dnskey=dnskey)
@@ -129,11 +130,12 @@ def keys_by_anchor(
 ) -> KeyCheck | Problem:
     """Whether the DNSKEY RRset holds under the trust point's anchors; `ds`: those of its DS records that count."""
     zone = dnskey.name
-    keys = [Key(rdata) for rdata in dnskey.rdatas[: KEYS_PER_ZONE.value]]
-    matching, over = _match(zone, ds, keys)
+    most = budget.ceiling(KEYS_PER_ZONE, len(dnskey.rdatas))
+    keys = [Key(rdata) for rdata in dnskey.rdatas[:most]]
+    matching, over = _match(zone, ds, keys, budget)
     matching += [key for key in keys if key.usable and key.rdata in point.dnskeys and key not in matching]
     if not matching:
-        if over is not None or len(dnskey.rdatas) > KEYS_PER_ZONE.value:
+        if over is not None or len(dnskey.rdatas) > most:
             return _over(over or KEYS_PER_ZONE, zone, server, dnskey)
         wanted = _numbers([anchor[0] << 8 | anchor[1] for anchor in point.ds] + [Key(rdata).tag for rdata in point.dnskeys])
         text = f"no DNSKEY of {name_to_text(zone)} matches a trust anchor (key {wanted})"
@@ -166,17 +168,19 @@ def _check(
     return Problem(reason, text, server, dnskey=dnskey, signature=result, lasting=budget.hit is None)
 
 
-def _match(zone: Name, ds: Sequence[bytes], keys: Sequence[Key]) -> tuple[list[Key], Limit | None]:
+def _match(zone: Name, ds: Sequence[bytes], keys: Sequence[Key], budget: Budget) -> tuple[list[Key], Limit | None]:
     """The usable keys that a DS is of, and the limit that cut the search short, if one did."""
     matching: list[Key] = []
-    over: Limit | None = DS_PER_ZONE if len(ds) > DS_PER_ZONE.value else None
-    for record in ds[: DS_PER_ZONE.value]:
+    most = budget.ceiling(DS_PER_ZONE, len(ds))
+    over: Limit | None = DS_PER_ZONE if len(ds) > most else None
+    for record in ds[:most]:
         tag, algorithm = record[0] << 8 | record[1], record[2]
         # RFC 4035 §5.2: the key has the Zone Key bit; RFC 5011 §2.1: a revoked key serves for nothing.
         candidates = [key for key in keys if key.tag == tag and key.algorithm == algorithm and key.usable]
-        if len(candidates) > KEYS_PER_TAG.value:
+        few = budget.ceiling(KEYS_PER_TAG, len(candidates))
+        if len(candidates) > few:
             over = over or KEYS_PER_TAG
-        for key in candidates[: KEYS_PER_TAG.value]:
+        for key in candidates[:few]:
             if key not in matching and key.matches_ds(zone, record):
                 matching.append(key)
     return matching, over

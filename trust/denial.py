@@ -115,8 +115,9 @@ def _prove(
 ) -> Denial:
     # CVE-2026-11605: superfluous records must not multiply the work. An honest proof needs three.
     denials = [r for r in records if r.rtype == t.NSEC or r.rtype == t.NSEC3]
-    padded = len(denials) > DENIAL_RECORDS.value
-    del denials[DENIAL_RECORDS.value :]
+    most = budget.ceiling(DENIAL_RECORDS, len(denials))
+    padded = len(denials) > most
+    del denials[most:]
 
     failures: list[Denial] = []
     nsecs = nsec.usable(denials, zone)

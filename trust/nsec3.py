@@ -143,7 +143,8 @@ class Meter:
         # Deviation: the limit counts names at 50 iterations. At 0 iterations, where RFC 9276 §3.1 wants every zone to be, a
         # hash costs a fiftieth, and a deep tree (ip6.arpa: 32 labels) needs more than eight candidates.
         self._spent += min(iterations, _DEAR_ITERATIONS) + 1
-        if self._spent > NSEC3_PER_PROOF.value * (_DEAR_ITERATIONS + 1):
+        names = -(-self._spent // (_DEAR_ITERATIONS + 1))
+        if names > self._budget.ceiling(NSEC3_PER_PROOF, names):
             self._budget.hit = self._budget.hit or NSEC3_PER_PROOF
             raise OverLimitError(NSEC3_PER_PROOF)
         if not self._budget.take_nsec3():

@@ -122,7 +122,9 @@ def verify_rrset(
     failure = _Failure(rrset, zone, now)
     failed = 0
     algorithms = policy.algorithms
-    for sig in sigs[: RRSIGS_PER_RRSET.value]:
+    for place, sig in enumerate(sigs):
+        if place >= RRSIGS_PER_RRSET.value and place >= budget.ceiling(RRSIGS_PER_RRSET, place + 1):
+            return failure.limit(RRSIGS_PER_RRSET)
         if sig.algorithm not in algorithms:
             failure.note(_RANK_UNSUPPORTED, Reason.SIGNATURE_UNSUPPORTED, sig)
             continue
@@ -141,8 +143,10 @@ def verify_rrset(
         expanded = sig.labels < owner_labels
         encloser = suffix(owner, sig.labels) if expanded else None
         data = signed_data(rrset, sig, owner if encloser is None else wildcard(encloser))
-        for key in candidates[: KEYS_PER_TAG.value]:
-            if failed >= SIG_FAILURES.value:
+        for tried, key in enumerate(candidates):
+            if tried >= KEYS_PER_TAG.value and tried >= budget.ceiling(KEYS_PER_TAG, tried + 1):
+                return failure.limit(KEYS_PER_TAG)
+            if failed >= SIG_FAILURES.value and failed >= budget.ceiling(SIG_FAILURES, failed + 1):
                 return failure.limit(SIG_FAILURES)
             if not budget.take_verification():
                 assert budget.hit is not None
@@ -153,11 +157,7 @@ def verify_rrset(
                     True, Reason.VALID, "", sig, key, encloser, min(rrset.ttl, sig.original_ttl, left), left
                 )
             failed += 1
-        if len(candidates) > KEYS_PER_TAG.value:
-            return failure.limit(KEYS_PER_TAG)
         failure.note(_RANK_INVALID, Reason.SIGNATURE_INVALID, sig)
-    if len(sigs) > RRSIGS_PER_RRSET.value:
-        return failure.limit(RRSIGS_PER_RRSET)
     return failure.result()
 
 
@@ -191,8 +191,8 @@ def self_signed(rrset: RRset, key: Key, now_wall: float, policy: Policy, budget:
 
 
 def parse_signatures(rrset: RRset) -> list[Rrsig]:
-    """The set's signatures taken apart: one more than is looked at, so that it shows when there are too many."""
-    return [Rrsig(rdata) for rdata in rrset.sigs[: RRSIGS_PER_RRSET.value + 1]]
+    """The set's signatures taken apart: one more than is ever looked at, so that it shows when there are too many."""
+    return [Rrsig(rdata) for rdata in rrset.sigs[: RRSIGS_PER_RRSET.hard + 1]]
 
 
 def signed_data(rrset: RRset, sig: Rrsig, owner: Name) -> bytes:
@@ -251,6 +251,11 @@ def _untimely(sig: Rrsig, now: int) -> Reason | None:
     if _difference(now, sig.inception) < 0:
         return Reason.SIGNATURE_NOT_YET_VALID
     return None
+
+
+def in_time(sig: Rrsig, wall: float) -> bool:
+    """Whether the signature is within its validity period."""
+    return _untimely(sig, int(wall)) is None
 
 
 def _difference(left: int, right: int) -> int:

@@ -4,6 +4,8 @@ The chain of aliases is followed link by link; each link is found (`links`), jud
 is as secure as its weakest link, and the first bogus link ends it (RFC 4035 §4.3, §5). With checking disabled the validator
 is not asked at all, and nothing is ever called secure.
 
+When no authority answers, expired data may be served (`stale`).
+
 RFC 1034 §3.6.2 and §5.3, RFC 2308 §2, RFC 4035 §3.2, RFC 6672 §3.1 (synthesised CNAME), RFC 8914, RFC 9520.
 """
 
@@ -11,17 +13,18 @@ from resolver.cache.failures import Failure
 from resolver.cache.memory import View
 from resolver.iteration.addresses import AddressFilter
 from resolver.resolution import Resolution
-from resolver.resolve.errors import Error, errors_of_failure, errors_of_verdict, merge, remembered
+from resolver.resolve.errors import NO_REACHABLE_AUTHORITY, Error, errors_of_failure, errors_of_verdict, merge, remembered
 from resolver.resolve.fetch import lookup
 from resolver.resolve.link import Link
 from resolver.resolve.links import find_links
 from resolver.resolve.local import LocalAnswer, local_answer
 from resolver.resolve.sentinel import apply_sentinel
+from resolver.resolve.stale import may_be_stale, stale_chain
 from trust.reason import Reason
 from trust.validate import Validated
 from trust.vocabulary import Finding, Kind, Outcome, Question, Security, Step, Steps
 from wire import types as t
-from wire.limits import CHAIN, FAILURE_TTL
+from wire.limits import CHAIN, FAILURE_TTL, STALE_HOLD
 from wire.name import Name
 from wire.rrset import RRset
 
@@ -39,8 +42,41 @@ def resolve(
     while True:
         generation = view.points.generation
         resolution = yield from _resolve(question, view, address_filter, checking_disabled=checking_disabled)
+        if view.memory.settings.serve_stale and not view.renewing and may_be_stale(resolution):
+            stale = yield from _stale(question, view, resolution.errors, checking_disabled=checking_disabled)
+            resolution = stale or resolution
         if checking_disabled or view.points.generation == generation:
             return apply_sentinel(resolution, view.points) if view.memory.settings.sentinel else resolution
+
+
+def answer_stale(question: Question, view: View, *, checking_disabled: bool) -> Resolution | None:
+    """What can be said at once, from expired data, while the resolution goes on (RFC 8767 §5: client response timer)."""
+    text = f"not resolved within {view.memory.settings.stale_client_timeout:g} s"
+    steps = _stale(question, view, [(NO_REACHABLE_AUTHORITY, text)], checking_disabled=checking_disabled)
+    try:
+        next(steps)
+    except StopIteration as stop:
+        found: Resolution | None = stop.value
+        if found is None or checking_disabled or not view.memory.settings.sentinel:
+            return found
+        return apply_sentinel(found, view.points)
+    steps.close()  # it would take somebody else's answer
+    return None
+
+
+def _stale(question: Question, view: View, errors: list[Error], *, checking_disabled: bool) -> Steps[Resolution | None]:
+    """An answer from expired data; `errors`: why there is no better one."""
+    chain = yield from stale_chain(question, view, checking_disabled=checking_disabled)
+    if chain is None:
+        return None
+    answer = _Answer(question)
+    for link in chain.links:
+        answer.add(link, view)
+    resolution = answer.done()
+    resolution.reason = Reason.STALE_NXDOMAIN if resolution.rcode == t.NXDOMAIN else Reason.STALE
+    resolution.errors = merge([(resolution.reason.ede or 0, chain.text), *answer.errors, *errors])
+    resolution.expires_mono = view.now.mono + STALE_HOLD
+    return resolution
 
 
 def _resolve(
@@ -51,8 +87,8 @@ def _resolve(
     name = question.name
     visited: set[Name] = set()
     while name not in visited:
-        if len(visited) > CHAIN.value:
-            return answer.failed(Reason.LIMIT, f"limit {CHAIN.label} of {CHAIN.value} reached", view)
+        if len(visited) > view.budget.ceiling(CHAIN, len(visited)):
+            return answer.failed(Reason.LIMIT, f"limit {view.budget.limits.text(CHAIN)} reached", view)
         visited.add(name)
         local = local_answer(name, question.rtype, view.memory.settings)
         if local is not None:
