@@ -3,7 +3,7 @@ configuration file; tests and replays make them by hand.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
@@ -52,6 +52,13 @@ class Settings:
     min_ttl: int = 0
     max_ttl: int = 86400
     max_negative_ttl: int = 3600
+    serve_stale: bool = False
+    """Expired data is served when the authorities fail (RFC 8767)."""
+    stale_answer_ttl: int = 30
+    stale_max_age: float = 86400.0
+    stale_client_timeout: float = 1.8
+    prefetch: bool = False
+    """What is asked for is fetched anew shortly before it expires."""
     aggressive_nsec: bool = True
     """Answers are made from cached denials (RFC 8198)."""
     local_zones: bool = True
@@ -64,3 +71,7 @@ class Settings:
     """Limits that are counted, not enforced, by their labels (wire.limits)."""
     sentinel: bool = True
     """The root key sentinel's names are answered as such (RFC 8509)."""
+
+    def apart(self, cache_size: int) -> "Settings":
+        """The same for a resolver that looks for itself, beside the one that serves clients: what it says must be fresh."""
+        return replace(self, cache_size=cache_size, serve_stale=False, prefetch=False)

@@ -130,6 +130,16 @@ FAILURE_TTL: Final = 5
 FAILURE_TTL_MAX: Final = 300
 BOGUS_TTL: Final = 60
 """Seconds a bogus answer is remembered (RFC 4035 §4.7: a small ceiling keeps a mended zone from staying broken)."""
+STALE_RECHECK: Final = 30
+"""Seconds between two attempts to refresh stale data from failing servers (RFC 8767 §5)."""
+STALE_HOLD: Final = 3
+"""Seconds a whole stale response is kept: fresh data must reach clients soon after it is there (RFC 8767 §4)."""
+PREFETCHES: Final = 64
+"""Entries fetched anew at once ahead of their end; beyond it they expire as they would have."""
+PREFETCH_TTL: Final = 10
+"""Seconds of TTL below which nothing is fetched ahead: it would be asked for all the time."""
+PREFETCH_PART: Final = 10
+"""The last one part in so many of a life, in which a hit has the entry fetched anew."""
 MAX_TTL: Final = 0x7FFFFFFF
 """Largest TTL (RFC 2181 §8); a larger one reads as 0."""
 

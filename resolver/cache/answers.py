@@ -9,7 +9,10 @@ What may replace what follows RFC 2181 §5.4.1 (`Rank`); beyond it, a live SECUR
 Eviction is by size in octets: a ring in insertion order with a second chance for entries used since the hand last passed
 (CLOCK), so that a hit costs one attribute write. It goes by batches (see `bounded.trim`).
 
-RFC 1034 §3.6.2, RFC 2181 §5, RFC 2308 (negative), RFC 8020 (nothing below a name error).
+Expired entries stay until somebody looks, or `stale_s` seconds longer, as far as there is room: `stale` finds them when no
+authority can be reached (RFC 8767). They are found by nothing else.
+
+RFC 1034 §3.6.2, RFC 2181 §5, RFC 2308 (negative), RFC 8020 (nothing below a name error), RFC 8767 §5.
 """
 
 from collections.abc import Iterator
@@ -20,6 +23,7 @@ from resolver.cache.selection import Selection
 from trust.validate import Validated
 from trust.vocabulary import Kind, Security, Step
 from wire import types as t
+from wire.limits import PREFETCH_PART, PREFETCH_TTL
 from wire.name import ROOT, Name
 from wire.rrset import RRset
 
@@ -54,10 +58,11 @@ class Rank(IntEnum):
 class Entry:
     """A cached step. Times are monotonic seconds.
 
-    `validated`: what the validator said, under trust generation `generation`; None while unchecked.
+    `validated`: what the validator said, under trust generation `generation`; None while unchecked. `used`: hits since
+    the hand of the eviction last passed. `renewed`: whether it was fetched anew ahead of its end, or should have been.
     """
 
-    __slots__ = ("expires", "generation", "rank", "size", "step", "stored", "used", "validated")
+    __slots__ = ("expires", "generation", "rank", "renewed", "size", "step", "stored", "used", "validated")
 
     def __init__(self, step: Step, rank: Rank, stored: float, expires: float, size: int) -> None:
         self.step = step
@@ -67,21 +72,28 @@ class Entry:
         self.size = size
         self.validated: Validated | None = None
         self.generation = -1
-        self.used = False
+        self.used = 0
+        self.renewed = False
 
     def verdict(self, generation: int) -> Validated | None:
         """The validator's word, if it was given under this generation of anchors and NTAs."""
         return self.validated if self.generation == generation else None
+
+    def is_due(self, mono: float) -> bool:
+        """Whether it is time to fetch it anew: once, in the last part of a life that is not too short for it."""
+        life = self.expires - self.stored
+        return self.expires - mono <= life / PREFETCH_PART and life >= PREFETCH_TTL and not self.renewed
 
 
 Key = tuple[Name, int]
 
 
 class AnswerCache:
-    """Entries by (name, type), bounded in octets."""
+    """Entries by (name, type), bounded in octets. `stale_s`: seconds that they stay beyond their end."""
 
-    def __init__(self, limit_octets: int) -> None:
+    def __init__(self, limit_octets: int, stale_s: float = 0.0) -> None:
         self.limit = limit_octets
+        self.stale_s = stale_s
         self.octets = 0
         self.evictions = 0
         self._entries: dict[Key, Entry] = {}
@@ -100,7 +112,7 @@ class AnswerCache:
         if entry is None:
             entry = self.exact(name, NAME_ERROR, mono)
         if entry is not None:
-            entry.used = True
+            entry.used += 1
         return entry
 
     def above(self, name: Name, mono: float, generation: int) -> Entry | None:
@@ -116,14 +128,14 @@ class AnswerCache:
             if entry is not None and entry.expires > mono:
                 validated = entry.verdict(generation)
                 if validated is not None and validated.verdict.security is Security.SECURE:
-                    entry.used = True
+                    entry.used += 1
                     return entry
             if self._dnames:
                 # Only one that was seen to redirect: an answer to a question for DNAME may come from a wildcard, and that
                 # redirects nothing (RFC 6672 §3.3).
                 entry = entries.get((name, t.DNAME))
                 if entry is not None and entry.expires > mono and entry.step.kind is Kind.DNAME:
-                    entry.used = True
+                    entry.used += 1
                     return entry
         return None
 
@@ -132,8 +144,35 @@ class AnswerCache:
         entry = self._entries.get((name, rtype))
         if entry is None or entry.expires > mono:
             return entry
-        self._drop((name, rtype), entry)
+        if entry.expires + self.stale_s <= mono:
+            self._drop((name, rtype), entry)
         return None
+
+    def stale(self, name: Name, rtype: int, mono: float) -> Entry | None:
+        """What was last known of the question, when it has expired, and not for too long.
+
+        Whatever kind of answer came last counts, alone: a name that was denied since has no older data (RFC 8767 §5: an
+        authoritative answer replaces what is stale), and data that was bogus when it was last fetched hides what was good.
+        """
+        entries = self._entries
+        keys: list[Key] = [(name, rtype), (name, NAME_ERROR)]
+        if rtype not in _BESIDE_ALIAS:
+            keys.append((name, t.CNAME))
+        above = name
+        while self._dnames and above != ROOT:
+            above = above[above[0] + 1 :]
+            keys.append((above, t.DNAME))
+        found: Entry | None = None
+        for key in keys:
+            entry = entries.get(key)
+            if entry is None or (found is not None and found.stored >= entry.stored):
+                continue
+            if key[1] != rtype and key[1] != NAME_ERROR and entry.step.kind not in (Kind.CNAME, Kind.DNAME):
+                continue  # "no CNAME here" says nothing of other types, nor does a DNAME that redirects nothing
+            found = entry
+        if found is None or found.expires > mono or found.expires + self.stale_s <= mono:
+            return None
+        return found
 
     def put(self, step: Step, rank: Rank, mono: float, ttl_s: float, validated: Validated | None, generation: int) -> Entry:
         """Remember a step for `ttl_s` seconds; returns the entry that counts: the new one or a better old one.
@@ -213,7 +252,7 @@ class AnswerCache:
                 if octets <= target:
                     break
                 if entry.used and len(spared) < _SPARED:
-                    entry.used = False
+                    entry.used = 0
                     spared.append(key)
                 else:
                     victims.append(key)

@@ -1,6 +1,7 @@
 """Resolution failures, remembered so that a broken zone is not asked at every client's retry (RFC 9520).
 
 A failure rests FAILURE_TTL seconds at first, doubling with each repetition up to FAILURE_TTL_MAX; a success clears it.
+Where stale data stands in, it rests as long as RFC 8767 §5 says, each time.
 """
 
 from typing import Final
@@ -52,11 +53,12 @@ class Failures:
         errors: list[tuple[int, str]],
         findings: list[Finding],
         mono: float,
+        rest_s: float | None = None,
     ) -> Failure:
-        """Remember a failure; a repetition rests longer (RFC 9520 §3.2)."""
+        """Remember a failure; a repetition rests longer (RFC 9520 §3.2), unless `rest_s` says how long."""
         before = self._failures.pop(question, None)
         count = 1 if before is None or before.until + FAILURE_TTL_MAX < mono else before.count + 1
-        rest = min(FAILURE_TTL * 2 ** min(count - 1, 10), FAILURE_TTL_MAX)
+        rest = rest_s if rest_s is not None else min(FAILURE_TTL * 2 ** min(count - 1, 10), FAILURE_TTL_MAX)
         failure = Failure(reason, text, errors, findings, mono + rest, count)
         self._failures[question] = failure
         trim(self._failures, MAX_FAILURES)

@@ -18,7 +18,7 @@ from resolver.settings import Dice, Settings
 from trust.anchors import TrustPoints
 from trust.policy import Budget, Policy
 from trust.validate import Validated
-from trust.vocabulary import Cut, Kind, Now, Security, Step
+from trust.vocabulary import Cut, Kind, Now, Question, Security, Step
 from trust.zone import ZoneTrust
 from wire import types as t
 from wire.name import ROOT, Name
@@ -71,14 +71,18 @@ class ZoneTrusts:
 
 
 class Memory:
-    """One worker's memory. The clock never enters: callers pass monotonic seconds."""
+    """One worker's memory. The clock never enters: callers pass monotonic seconds.
+
+    `due`: questions whose answers are wanted and about to expire: the mesh has them fetched anew, and empties the list.
+    `prefetches`: entries that were fetched anew ahead of their end.
+    """
 
     def __init__(self, settings: Settings, points: TrustPoints, policy: Policy, dice: Dice) -> None:
         self.settings = settings
         self.points = points
         self.policy = policy
         self.dice = dice
-        self.answers = AnswerCache(settings.cache_size)
+        self.answers = AnswerCache(settings.cache_size, settings.stale_max_age if settings.serve_stale else 0.0)
         self.delegations = Delegations(configured_cuts(settings))
         self.servers = Servers()
         self.failures = Failures()
@@ -86,6 +90,8 @@ class Memory:
         self.denials = DenialCache()
         self.channels = ReportChannels()
         self.epoch = 0
+        self.due: list[Question] = []
+        self.prefetches = 0
 
     def set_trust(self, points: TrustPoints) -> None:
         """Put new anchors and NTAs in force at once.
@@ -184,14 +190,18 @@ class Memory:
 
 
 class View:
-    """What one resolution sees: the memory, its own budget, and the time of the last reply. Fulfils `trust.chain.View`."""
+    """What one resolution sees: the memory, its own budget, and the time of the last reply. Fulfils `trust.chain.View`.
 
-    __slots__ = ("budget", "memory", "now")
+    `renewing`: no client waits; what is about to expire is fetched anew.
+    """
 
-    def __init__(self, memory: Memory, budget: Budget, now: Now) -> None:
+    __slots__ = ("budget", "memory", "now", "renewing")
+
+    def __init__(self, memory: Memory, budget: Budget, now: Now, *, renewing: bool = False) -> None:
         self.memory = memory
         self.budget = budget
         self.now = now
+        self.renewing = renewing
 
     @property
     def points(self) -> TrustPoints:

@@ -65,6 +65,13 @@ def lookup(question: Question, view: View) -> tuple[Step, Entry] | None:
     return None
 
 
+def fit(step: Step, name: Name, rtype: int) -> Step:
+    """A cached step, of the name itself or of a DNAME above it, as the answer to a question."""
+    if step.kind is Kind.DNAME and step.rrsets[0].name != name:
+        return _fit_below(step, name, rtype)
+    return _fit(step, name, rtype)
+
+
 def _fit(step: Step, name: Name, rtype: int) -> Step:
     """A cached step under its own name, for a question of another type than it was found for."""
     if step.rtype == rtype:
@@ -85,9 +92,9 @@ def _fit_below(step: Step, name: Name, rtype: int) -> Step:
     return Step(name, rtype, Kind.DNAME, [dname], step.authority, step.zone, step.server, target)
 
 
-def remember_failure(outcome: Outcome, view: View) -> list[tuple[int, str]]:
-    """Put a failed resolution into the failure cache (RFC 9520); returns its Extended DNS Errors."""
+def remember_failure(outcome: Outcome, view: View, rest_s: float | None = None) -> list[tuple[int, str]]:
+    """Put a failed resolution into the failure cache (RFC 9520), for `rest_s` if given; returns its Extended DNS Errors."""
     reason = outcome.failure or Reason.NO_AUTHORITY
     errors = errors_of_failure(reason, outcome.text, outcome.findings)
-    view.memory.failures.put(outcome.question, reason, outcome.text, errors, outcome.findings, view.now.mono)
+    view.memory.failures.put(outcome.question, reason, outcome.text, errors, outcome.findings, view.now.mono, rest_s)
     return errors

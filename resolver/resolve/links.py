@@ -4,6 +4,9 @@ A bogus link is not taken as final while other servers may have better data: tho
 question is asked again, within RETRIES. A signature by a key that the cached DNSKEY RRset does not hold is first tried with
 a fresh one, since a key may have been rolled meanwhile (RFC 6781 §4.1.1.1).
 
+A hit on what is about to expire has it fetched anew (`Memory.due`), for which no client waits: then the entry counts as
+absent (`View.renewing`), and what is fetched takes its place as if it had expired.
+
 What is remembered of a link must be its own doing: that a limit was reached is remembered only for the first link of a
 chain, for which the whole budget was there. Else whoever makes long chains could spoil the names to which they lead.
 """
@@ -21,7 +24,7 @@ from trust.reason import Reason
 from trust.validate import Validated, validate
 from trust.vocabulary import Address, Outcome, Question, Security, Step, Steps
 from wire import types as t
-from wire.limits import BOGUS_TTL, FAILURE_TTL
+from wire.limits import BOGUS_TTL, FAILURE_TTL, STALE_RECHECK
 
 RETRIES: Final = 2
 """Times other servers are asked for data that turned out bogus."""
@@ -57,15 +60,18 @@ def find_links(
     known = lookup(question, view)
     if known is not None:
         step, entry = known
-        return [(yield from _from_cache(step, entry, view, address_filter, checking_disabled, first))]
-    if not checking_disabled:
+        if not (view.renewing and _renews(entry, question, view)):
+            if view.memory.settings.prefetch and entry.used > 1 and _may_be_renewed(entry, question, view):
+                view.memory.due.append(question)
+            return [(yield from _from_cache(step, entry, view, address_filter, checking_disabled, first))]
+    elif not checking_disabled:
         made = synthesise(question, view)
         if made is not None:
             return [made]
     outcome = yield from iterate(question, view, address_filter)
     if not outcome.steps:
         if first or outcome.failure is not Reason.LIMIT:
-            remember_failure(outcome, view)
+            remember_failure(outcome, view, STALE_RECHECK if _has_stale(question, view) else None)
         return outcome
     view.memory.failures.forget(question)
     links: list[Link] = []
@@ -89,10 +95,34 @@ def _known_secure(step: Step, view: View) -> Link | None:
     if known is None:
         return None
     cached, entry = known
+    if view.renewing and entry.is_due(view.now.mono):
+        return None
     validated = entry.verdict(view.points.generation)
     if validated is None or validated.verdict.security is not Security.SECURE:
         return None
     return Link(cached, validated, entry.expires, from_cache=True)
+
+
+def _renews(entry: Entry, question: Question, view: View) -> bool:
+    """Whether the entry is to be fetched anew now; said once for each."""
+    if not _may_be_renewed(entry, question, view):
+        return False
+    entry.renewed = True
+    view.memory.prefetches += 1
+    return True
+
+
+def _may_be_renewed(entry: Entry, question: Question, view: View) -> bool:
+    if not entry.is_due(view.now.mono) or entry.step.name != question.name:
+        return False  # what was said of a name above is not learnt by asking for this one
+    validated = entry.validated
+    return validated is None or validated.verdict.security is not Security.BOGUS
+
+
+def _has_stale(question: Question, view: View) -> bool:
+    """Whether expired data can stand in while the authorities fail (RFC 8767)."""
+    memory = view.memory
+    return memory.settings.serve_stale and memory.answers.stale(*question, view.now.mono) is not None
 
 
 def _from_cache(
