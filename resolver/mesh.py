@@ -10,6 +10,10 @@ sub-resolutions, signature verifications, NSEC3 hashes, and one deadline. A refu
 Trouble.LIMIT and the limit's name, so the generators end by themselves, in order, with what they know. Who merely joined
 a sub-resolution does not suffer from the budget of whoever started it: when that is used up, it starts anew on its own.
 
+With serve-stale on, clients wait no longer than their patience: then, or when they join what is past it, they get expired
+data if there is any, and the resolution goes on without them and refreshes the cache (RFC 8767 §5). What is asked for and
+about to expire is fetched anew by tasks of mode "renew", which no client waits for.
+
 An exception in a generator is a mistake of ours. It ends its task and no other: clients get SERVFAIL, tasks that waited go
 on without what they waited for.
 
@@ -27,14 +31,14 @@ from resolver.iteration.addresses import AddressFilter
 from resolver.resolution import Resolution
 from resolver.resolve.fetch import fetch, recall
 from resolver.resolve.reports import Reports
-from resolver.resolve.resolve import resolve
+from resolver.resolve.resolve import answer_stale, resolve
 from resolver.settings import Dice, Settings
 from trust.anchors import TrustPoints
 from trust.policy import Budget, Policy
 from trust.reason import Reason
 from trust.vocabulary import Address, Ask, Need, Now, Outcome, Question, Reply, Security, Steps, Trouble
 from wire import types as t
-from wire.limits import DEPTH, PACKETS, RESOLUTION_SECONDS, SUBQUERIES, Limit, Limits
+from wire.limits import DEPTH, PACKETS, PREFETCHES, RESOLUTION_SECONDS, SUBQUERIES, Limit, Limits
 
 
 class Send:
@@ -82,13 +86,27 @@ class Quota:
 
 
 Key: TypeAlias = tuple[Question, str]
-"""What a task is about: question and mode ("check", "nocheck" for clients, "fetch" for sub-resolutions)."""
+"""What a task is about: question and mode ("check", "nocheck" for clients, "renew" for nobody, "fetch" for
+sub-resolutions).
+"""
 
 
 class Task:
-    """One resolution in flight."""
+    """One resolution in flight. `patience`: monotonic time until which its clients wait for nothing but fresh data."""
 
-    __slots__ = ("ask_id", "clients", "depth", "done", "generator", "key", "parents", "quota", "view", "waits_for")
+    __slots__ = (
+        "ask_id",
+        "clients",
+        "depth",
+        "done",
+        "generator",
+        "key",
+        "parents",
+        "patience",
+        "quota",
+        "view",
+        "waits_for",
+    )
 
     def __init__(
         self, key: Key | None, generator: Steps[Resolution] | Steps[Outcome], view: View, quota: Quota, depth: int
@@ -102,6 +120,7 @@ class Task:
         self.parents: list[Task] = []
         self.waits_for: Task | None = None
         self.ask_id = 0
+        self.patience = 0.0
         self.done = False
 
 
@@ -110,6 +129,7 @@ class Mesh:
 
     Attributes:
         limits: the limits in force, and how often each was reached.
+        prefetches_left_out: prefetches not begun because there were too many at once.
         reports: which failures are reported to the operators of zones, and how many were.
         crashed: told of an exception that should not have been; while it is None, the exception goes on to the caller.
     """
@@ -123,6 +143,9 @@ class Mesh:
         self._tasks: dict[Key, Task] = {}
         self._asks: dict[int, Task] = {}
         self._deadlines: list[tuple[float, int, Task]] = []
+        self._patience: list[tuple[float, int, Task]] = []
+        self._renewing = 0
+        self.prefetches_left_out = 0
         self._serial = 0
         self._ready: deque[tuple[Task, Reply | None]] = deque()
         self._actions: list[Action] = []
@@ -152,6 +175,18 @@ class Mesh:
             task = self._resolve(question, now, checking_disabled=checking_disabled)
             self._ready.append((task, None))
         task.clients.append(token)
+        if not self.memory.settings.serve_stale:
+            return self._run()
+        actions = self._run()
+        if not task.done:
+            self._mind_patience(task, now)
+            actions += self._actions
+            self._actions = []
+        return actions
+
+    def renew(self, question: Question, now: Now) -> list[Action]:
+        """Fetch anew what of an answer is about to expire."""
+        self._renew(question, now)
         return self._run()
 
     def reply(self, ask_id: int, reply: Reply) -> list[Action]:
@@ -163,7 +198,9 @@ class Mesh:
         return self._run()
 
     def expire(self, now: Now) -> list[Action]:
-        """End what is over its deadline."""
+        """End what is over its deadline, and answer clients whose patience is over from expired data."""
+        while self._patience and self._patience[0][0] <= now.mono:
+            self._answer_stale(heapq.heappop(self._patience)[2], now)
         while self._deadlines and self._deadlines[0][0] <= now.mono:
             _, _, task = heapq.heappop(self._deadlines)
             if not task.done:
@@ -177,7 +214,12 @@ class Mesh:
         """When `expire` is to be called next, in monotonic seconds."""
         while self._deadlines and self._deadlines[0][2].done:
             heapq.heappop(self._deadlines)
-        return self._deadlines[0][0] if self._deadlines else None
+        due = self._deadlines[0][0] if self._deadlines else None
+        while self._patience and self._patience[0][2].done:
+            heapq.heappop(self._patience)
+        if self._patience and (due is None or self._patience[0][0] < due):
+            return self._patience[0][0]
+        return due
 
     def set_trust(self, points: TrustPoints) -> None:
         """Put new trust anchors and NTAs in force: verdicts of the old generation count no more."""
@@ -201,6 +243,40 @@ class Mesh:
         view = View(self.memory, quota.budget, now)
         generator = resolve(question, view, self.filter, checking_disabled=checking_disabled)
         return self._start((question, "nocheck" if checking_disabled else "check"), generator, view, quota, 0)
+
+    def _mind_patience(self, task: Task, now: Now) -> None:
+        """A client waits: see to it that it is not for long, as far as there is expired data."""
+        if not task.patience:
+            task.patience = now.mono + self.memory.settings.stale_client_timeout
+            self._serial += 1
+            heapq.heappush(self._patience, (task.patience, self._serial, task))
+        elif task.patience <= now.mono:
+            self._answer_stale(task, now)
+
+    def _answer_stale(self, task: Task, now: Now) -> None:
+        """Give the clients of a task expired data; without any, they go on waiting."""
+        if task.done or not task.clients or task.key is None:
+            return
+        question, mode = task.key
+        # A budget of its own: what it verifies anew is not the resolution's affair.
+        view = View(self.memory, Budget(self.limits), now)
+        resolution = answer_stale(question, view, checking_disabled=mode == "nocheck")
+        if resolution is None:
+            return
+        self._actions += [Finish(token, resolution) for token in task.clients]
+        task.clients.clear()
+
+    def _renew(self, question: Question, now: Now) -> None:
+        if (question, "renew") in self._tasks or (question, "check") in self._tasks:
+            return
+        if self._renewing >= PREFETCHES:
+            self.prefetches_left_out += 1
+            return
+        self._renewing += 1
+        quota = Quota(now.mono + RESOLUTION_SECONDS.value, self.limits)
+        view = View(self.memory, quota.budget, now, renewing=True)
+        task = self._start((question, "renew"), resolve(question, view, self.filter), view, quota, 0)
+        self._ready.append((task, None))
 
     # --- running tasks -------------------------------------------------------------------------------------------
 
@@ -322,6 +398,10 @@ class Mesh:
         if task.clients and self.memory.settings.error_reports:
             assert isinstance(result, Resolution)
             self._report(result, task.view)
+        if self.memory.due:
+            due, self.memory.due = self.memory.due, []
+            for question in due:
+                self._renew(question, task.view.now)
         for parent in task.parents:
             if parent.waits_for is not task:
                 continue
@@ -367,6 +447,8 @@ class Mesh:
         task.done = True
         if task.key is not None and self._tasks.get(task.key) is task:
             del self._tasks[task.key]
+            if task.key[1] == "renew":
+                self._renewing -= 1
 
     def _stop_waiting(self, task: Task) -> None:
         """Detach a task from what it waits for; work that nobody else waits for is dropped with it."""

@@ -63,9 +63,7 @@ class StaleChain:
 def may_be_stale(resolution: Resolution) -> bool:
     """Whether stale data may stand in for this answer: it is a failure, and not that of something bogus."""
     return (
-        resolution.rcode == t.SERVFAIL
-        and resolution.security is not Security.BOGUS
-        and resolution.reason in _UNAVAILABLE
+        resolution.rcode == t.SERVFAIL and resolution.security is not Security.BOGUS and resolution.reason in _UNAVAILABLE
     )
 
 
