@@ -44,6 +44,11 @@ DEBIAN_PACKAGE = {
     "ldns-verify-zone": "ldnsutils",
     "ldns-keygen": "ldnsutils",
     "faketime": "faketime",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "dnsdist": "dnsdist",
+    "dnsperf": "dnsperf",
+    "systemd-analyze": "systemd",
 }
 
 

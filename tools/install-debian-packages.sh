@@ -16,6 +16,8 @@ readonly TEST_PACKAGES=(
     bind9-dnsutils          # dig, delv
     bind9-utils             # named-checkconf, named-checkzone, dnssec-signzone
     bind9                   # named
+    prometheus              # promtool: alert rules; a server that scrapes the daemon
+    dnsdist dnsperf         # two instances behind a load balancer; steady load
     nsd knot                # authoritative servers the daemon is pointed at
     pdns-server pdns-backend-bind pdns-backend-sqlite3
     unbound                 # the peer whose answers ours are compared with
@@ -23,8 +25,8 @@ readonly TEST_PACKAGES=(
     faketime                # the daemon under a faked clock
 )
 readonly LATER_PACKAGES=(
-    pdns-recursor knot-resolver dnsdist dnsperf     # side-by-side measurements
-    chrony prometheus                               # clock check, alert rules
+    pdns-recursor knot-resolver                     # side-by-side measurements
+    chrony                                          # clock check
     chromium                                        # page tests
 )
 readonly POLICY=${AKASHI_POLICY_RC_D:-/usr/sbin/policy-rc.d}
