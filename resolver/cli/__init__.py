@@ -24,6 +24,10 @@ COMMANDS = {
     "trust": LazyCommand("resolver.cli.trust:trust", "Trust anchors: status, refresh, import, export, forget."),
     "nta": LazyCommand("resolver.cli.nta:nta", "Negative trust anchors: propose, approve, list, remove, history …"),
     "explain": LazyCommand("resolver.cli.explain:explain", "Show the chain of trust of a name, with the failing link."),
+    "conform": LazyCommand(
+        "resolver.cli.conform:conform", "The guideline's 2-1 … 2-22 with evidence, and the level reached."
+    ),
+    "fleet": LazyCommand("resolver.cli.fleet:fleet", "Do all advertised resolvers validate, and alike? check."),
     "lab": LazyCommand("resolver.cli.lab:lab", "A mini-Internet in a box: signed zones, faults, drills."),
 }
 

@@ -17,6 +17,7 @@ from resolver.config.options import LOCAL, Effect, Option, Reload, Section, opti
 from resolver.config.values import (
     MAX_PORT,
     Addresses,
+    Attestations,
     BuiltinOrFile,
     BuiltinOrFiles,
     Count,
@@ -552,6 +553,32 @@ class LogSection(Section):
     )
 
 
+class ConformSection(Section):
+    """What `akashi conform` cannot find out by itself."""
+
+    resolvers: Addresses = option(
+        [],
+        "Every address that clients are given, whatever serves it: all of them have to validate; without a port, 53.",
+        source="guideline 2-1, guideline 2-2",
+        reload=Reload.LIVE,
+        low=0,
+        high=64,
+    )
+    attest: Attestations = option(
+        {},
+        "What only people can answer for, by item of the guideline: since when, and what was agreed.",
+        source="guideline 2-16, guideline 2-20, guideline 2-22",
+        reload=Reload.LIVE,
+    )
+    attest_max_age: Duration = option(
+        "400d",
+        "How long an attestation counts before somebody has to look at it again.",
+        source="guideline 2-14",
+        reload=Reload.LIVE,
+        low=DAY,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """An option that differs between two configurations."""
@@ -582,6 +609,7 @@ class Config(Section):
     control: ControlSection = ControlSection()
     clock: ClockSection = ClockSection()
     probe: ProbeSection = ProbeSection()
+    conform: ConformSection = ConformSection()
     log: LogSection = LogSection()
 
     def value(self, option: Option) -> object:

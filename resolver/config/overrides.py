@@ -57,7 +57,7 @@ def _path_and_kind(key: str) -> tuple[KeyPath, str]:
             entry = key[len(option_path) + 1 :]
             if len(entry) > 1 and entry[0] == entry[-1] and entry[0] in "\"'":
                 entry = entry[1:-1]
-            return (*option_path.split("."), entry), "list"
+            return (*option_path.split("."), entry), "text" if option.kind.name.endswith("= text") else "list"
     return tuple(key.split(".")), ""
 
 

@@ -12,6 +12,7 @@ RFC 4291 §2.2 (IPv6 text), RFC 3986 §3.2.2 (brackets around an IPv6 address wi
 
 from __future__ import annotations
 
+import datetime
 import ipaddress
 import math
 import re
@@ -245,6 +246,44 @@ def parse_zone(value: object) -> str:
         raise ValueError(f"not a domain name ({error})") from None
 
 
+class Attestation(NamedTuple):
+    """What the operator states, and when."""
+
+    date: datetime.date
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.date.isoformat()} {self.text}"
+
+
+_ITEM = re.compile(r"2-\d{1,2}", re.ASCII)
+_ATTESTATION = re.compile(r"(\d{4}-\d{2}-\d{2})[:,]?\s+(\S.*)")
+MAX_ATTESTATION = 500
+
+
+def parse_item(value: object) -> str:
+    """A number of the guideline: "2-22"."""
+    text = _text(value)
+    if not _ITEM.fullmatch(text):
+        raise ValueError('not an item of the guideline, such as "2-22"')
+    return text
+
+
+def parse_attestation(value: object) -> Attestation:
+    """ "2026-11-01 what is attested": a date and one line of text."""
+    match = _ATTESTATION.fullmatch(_text(value).strip())
+    if match is None or not match[2].isprintable() or len(match[2]) > MAX_ATTESTATION:
+        raise ValueError(f"not a date and then one line of text of at most {MAX_ATTESTATION} characters")
+    try:
+        return Attestation(datetime.date.fromisoformat(match[1]), match[2])
+    except ValueError:
+        raise ValueError(f"{match[1]} is no date") from None
+
+
+def _show_attestations(table: Mapping[str, Attestation]) -> dict[str, str]:
+    return {item: str(attested) for item, attested in table.items()}
+
+
 _NSID = re.compile(rf"[\x20-\x7e]{{0,{MAX_NSID_OCTETS}}}")
 
 
@@ -356,6 +395,14 @@ ServerTable = Annotated[
         "table of zone = [addresses]",
         'a table of zone = [addresses] such as { "example.jp" = ["192.0.2.1", "192.0.2.2@5353"] }',
         _show_servers,
+    ),
+]
+Attestations = Annotated[
+    Mapping[Annotated[str, PlainValidator(parse_item)], Annotated[Attestation, PlainValidator(parse_attestation)]],
+    Kind(
+        "table of item = text",
+        'a table of item = "date text" such as { "2-20" = "2026-11-01 on-call reads the operators\' list" }',
+        _show_attestations,
     ),
 ]
 Nsid = Annotated[str, PlainValidator(parse_nsid), Kind("text", f"at most {MAX_NSID_OCTETS} printable ASCII characters")]

@@ -114,6 +114,7 @@ class Manager:
 
     Attributes:
         listen: addresses as bound; `source`: of the configuration; `hooks`: what others hang on.
+        scraped_mono: when the metrics were last collected, by the monotonic clock; None when never.
     """
 
     def __init__(
@@ -137,6 +138,7 @@ class Manager:
         self._files = files
         self._life = Life(plan, plan.config.log.level)
         self.reloads = {"done": 0, "refused": 0}
+        self.scraped_mono: float | None = None
         self._ready = False
         self._reload_lock = asyncio.Lock()
         self._samples: deque[tuple[float, dict[str, float]]] = deque(maxlen=RATE_WINDOW + 1)

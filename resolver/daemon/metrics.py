@@ -137,6 +137,7 @@ class Metrics:
         if self._asking is None or self._asking.done():
             self._asking = asyncio.get_running_loop().create_task(take_snapshot(self._manager))
         snapshot = await asyncio.shield(self._asking)
+        self._manager.scraped_mono = clock.monotonic()
         registry = CollectorRegistry(auto_describe=False)
         registry.register(Table(snapshot))
         if "application/openmetrics-text" in request.headers.get("Accept", ""):
