@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from resolver.config import Config, Endpoint
@@ -19,6 +20,7 @@ from resolver.settings import Minimise, Settings
 from trust.anchor_file import read_anchors
 from trust.anchors import Nta, TrustPoint, TrustPoints, builtin, merge
 from trust.policy import Policy, Sha1
+from trust.signature import time_text
 from trust.vocabulary import Address
 from wire.name import Name
 from wire.rdata import key_tag
@@ -59,6 +61,11 @@ def build_settings(config: Config) -> Settings:
         min_ttl=cache.min_ttl,
         max_ttl=cache.max_ttl,
         max_negative_ttl=cache.max_negative_ttl,
+        serve_stale=cache.serve_stale,
+        stale_answer_ttl=cache.stale_answer_ttl,
+        stale_max_age=cache.stale_max_age,
+        stale_client_timeout=cache.stale_client_timeout,
+        prefetch=cache.prefetch,
         aggressive_nsec=config.cache.aggressive_nsec,
         local_zones=config.server.local_zones,
         error_reports=config.trust.error_reports,
@@ -124,6 +131,18 @@ def build_identity(config: Config) -> Identity:
         nsid=(server.nsid or socket.gethostname()).encode("ascii", "replace"),
         max_udp_size=server.max_udp_size,
         idle_timeout_s=server.tcp_idle_timeout if server.edns_tcp_keepalive else None,
+    )
+
+
+def with_trust(identity: Identity, points: TrustPoints) -> Identity:
+    """The same instance, telling these trust anchors and negative ones: `. 20326 38696`, `example.jp. static`."""
+    return replace(
+        identity,
+        anchors=tuple(line.encode() for line in anchor_summary(points)),
+        ntas=tuple(
+            f"{name_to_text(name)} {'static' if nta.expires_wall is None else time_text(nta.expires_wall)}".encode()
+            for name, nta in points.ntas.items()
+        ),
     )
 
 

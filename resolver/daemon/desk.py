@@ -20,6 +20,7 @@ from typing import Any, Final, TypeAlias
 
 from resolver.cache.selection import Selection
 from resolver.daemon import logs
+from resolver.daemon.build import with_trust
 from resolver.daemon.channel import ChannelError
 from resolver.daemon.trust_message import decode_trust
 from resolver.explain.cached import cached
@@ -28,6 +29,7 @@ from resolver.server import clock
 from resolver.server.driver import Driver
 from resolver.server.service import Service
 from resolver.server.tally import Histogram
+from trust.anchors import TrustPoints
 from trust.vocabulary import Transport
 from wire import types as t
 from wire.composer import compose_query
@@ -78,6 +80,11 @@ class Desk:
             raise ChannelError(f"no such request: {what}")
         return task(arguments)
 
+    def set_trust(self, points: TrustPoints) -> None:
+        """Put trust anchors and NTAs in force, and tell clients who ask."""
+        self._driver.set_trust(points)
+        self._service.identity = with_trust(self._service.identity, points)
+
     def stats(self) -> Document:
         """Counts (which only grow) and gauges (which do not)."""
         counters = self._service.counters
@@ -95,7 +102,7 @@ class Desk:
 
     def _trust(self, arguments: Document) -> Document:
         points = decode_trust(arguments["trust"])
-        self._driver.set_trust(points)
+        self.set_trust(points)
         return {"generation": points.generation}
 
     def _flush(self, arguments: Document) -> Document:

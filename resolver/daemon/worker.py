@@ -114,6 +114,7 @@ class Worker:
             self.packets,
             LogObserver(log, validation_failures=config.log.validation_failures),
             log_queries=config.log.queries,
+            prefetch=plan.settings.prefetch,
         )
         self.udp = [UdpListener(sock, self.service) for sock in sockets.udp]
         self.tcp = TcpListeners(self.service, build_tcp_bounds(config))
@@ -149,7 +150,7 @@ class Worker:
 
     def _told(self, what: str, facts: dict[str, Any]) -> None:
         if what == "go":
-            self.driver.set_trust(decode_trust(facts["trust"]))
+            self.desk.set_trust(decode_trust(facts["trust"]))
             self._go.set()
 
     def _retire(self) -> None:
@@ -210,7 +211,12 @@ class Worker:
         }
 
     def _evictions(self) -> dict[str, int]:
-        return {"answer_evictions": self.mesh.memory.answers.evictions, "packet_evictions": self.packets.evictions}
+        return {
+            "answer_evictions": self.mesh.memory.answers.evictions,
+            "packet_evictions": self.packets.evictions,
+            "prefetches": self.mesh.memory.prefetches,
+            "prefetches_left_out": self.mesh.prefetches_left_out,
+        }
 
     def _crashed(self, where: str, error: Exception) -> None:
         self.log.error("internal-error", where=where, exc_info=error)

@@ -12,8 +12,11 @@ The rules, in the order in which they are applied:
 * UDP: no more octets than the client takes and max-udp-size allows, 512 without EDNS. What does not fit is left out at
   RRset boundaries and TC is set (RFC 2181 §9); the texts of EDEs give way to data (RFC 8914 §3, `wire.composer`).
 
-Limitations: no padding, which is for encrypted transports (RFC 8467); no cookies yet; no additional section: clients of a
-resolver ask for what they need.
+* ANY over UDP: one RRset of those there are, at the end of the alias chain (RFC 8482 §4.1); all of them over TCP.
+* Room is left for a COOKIE option, which is the client's own and so is added behind all this (`resolver.server.service`).
+
+Limitations: no padding, which is for encrypted transports (RFC 8467); no additional section: clients of a resolver ask for
+what they need.
 """
 
 from dataclasses import dataclass
@@ -21,7 +24,7 @@ from typing import Final
 
 from resolver.resolution import Resolution
 from resolver.resolve.errors import remembered
-from resolver.server.screen import Refusal
+from resolver.server.screen import ANCHORS, NTAS, Refusal
 from trust.vocabulary import Security, Transport
 from wire import types as t
 from wire.composer import Section, compose
@@ -46,11 +49,14 @@ class Identity:
         nsid: which instance this is (RFC 5001), octets.
         max_udp_size: octets of a UDP response at most, whatever the client offers (RFC 9715 §3.1).
         idle_timeout_s: how long a TCP connection may be idle; None when clients are not told (RFC 7828).
+        anchors, ntas: trust anchors and negative ones in force, a line for each (`screen.ANCHORS`, `screen.NTAS`).
     """
 
     nsid: bytes
     max_udp_size: int = MAX_UDP
     idle_timeout_s: float | None = None
+    anchors: tuple[bytes, ...] = ()
+    ntas: tuple[bytes, ...] = ()
 
 
 def respond(
@@ -61,10 +67,13 @@ def respond(
     identity: Identity,
     *,
     from_cache: bool = False,
+    room: int = 0,
 ) -> bytes:
     """The response to `query`, TTLs as of monotonic time `mono`.
 
-    `from_cache`: it is for those who ask the same later: a SERVFAIL then says so (EDE 13).
+    Args:
+        from_cache: it is for those who ask the same later: a SERVFAIL then says so (EDE 13).
+        room: octets to leave free below the size that the client takes.
     """
     checking_disabled = query.flags & t.CD
     edns = query.edns
@@ -90,25 +99,39 @@ def respond(
             if qtype != t.ANY:
                 answer = [pair for pair in answer if pair[0].rtype == qtype or pair[0].rtype not in DNSSEC_TYPES]
             authority = [pair for pair in authority if pair[0].rtype not in DNSSEC_TYPES]
+        if query.qtype == t.ANY and transport is Transport.UDP:
+            answer = _one_of_any(answer)
     signatures = dnssec_ok or query.qtype == t.RRSIG
     errors = remembered(resolution.errors) if from_cache and rcode == t.SERVFAIL else resolution.errors
-    return _compose(query, flags, rcode, answer, authority, errors, transport, identity, signatures)
+    return _compose(query, flags, rcode, answer, authority, errors, transport, identity, signatures, room)
 
 
-def refuse(query: Message, refusal: Refusal, transport: Transport, identity: Identity) -> bytes:
+def _one_of_any(answer: list[tuple[RRset, int]]) -> list[tuple[RRset, int]]:
+    """The alias chain and one RRset at its end: the smallest, signatures included, so that nothing is amplified."""
+    aliases = [pair for pair in answer if pair[0].rtype in (t.CNAME, t.DNAME)]
+    others = [pair for pair in answer if pair[0].rtype not in (t.CNAME, t.DNAME)]
+    return aliases + [min(others, key=lambda pair: sum(map(len, pair[0].rdatas + pair[0].sigs)))] if others else aliases
+
+
+def refuse(query: Message, refusal: Refusal, transport: Transport, identity: Identity, room: int = 0) -> bytes:
     """The response to a query that is not resolved: an RCODE and why."""
     flags = t.QR | (query.flags & _COPIED) | (refusal.rcode & t.RCODE_MASK)
     if query.opcode == t.QUERY:
         flags |= t.RA
-    return _compose(query, flags, refusal.rcode, (), (), list(refusal.errors), transport, identity, False)
+    return _compose(query, flags, refusal.rcode, (), (), list(refusal.errors), transport, identity, False, room)
 
 
-def say_who(query: Message, transport: Transport, identity: Identity) -> bytes:
-    """The response to `id.server` and `hostname.bind` (class CH, TXT): the NSID (RFC 4892 §2)."""
-    text = identity.nsid[:255]
-    rrset = RRset(query.qname, t.TXT, 0, [bytes((len(text),)) + text], rclass=t.CH)
+def say_who(query: Message, transport: Transport, identity: Identity, room: int = 0) -> bytes:
+    """The response to what is asked about ourselves (class CH, TXT): the NSID (RFC 4892 §2), or what we trust."""
+    lines: tuple[bytes, ...] = (identity.nsid,)
+    if query.qname == ANCHORS:
+        lines = identity.anchors
+    elif query.qname == NTAS:
+        lines = identity.ntas
+    records = [bytes((len(line),)) + line for line in [line[:255] for line in lines]]
+    answer: Section = [(RRset(query.qname, t.TXT, 0, records, rclass=t.CH), 0)] if records else ()
     flags = t.QR | t.AA | (query.flags & _COPIED)
-    return _compose(query, flags, t.NOERROR, [(rrset, 0)], (), [], transport, identity, False)
+    return _compose(query, flags, t.NOERROR, answer, (), [], transport, identity, False, room)
 
 
 def truncated(response: bytes) -> bytes:
@@ -139,6 +162,7 @@ def _compose(
     transport: Transport,
     identity: Identity,
     signatures: bool,
+    room: int,
 ) -> bytes:
     asked = query.edns
     question = (query.qname_raw, query.qtype, query.qclass) if query.has_question else None
@@ -150,6 +174,7 @@ def _compose(
     else:
         # RFC 6891 §6.2.3: values below 512 are 512.
         size = min(max(asked.payload, MIN_UDP), identity.max_udp_size)
+    size -= room
     options = _options(asked, transport, identity)
     options += [ede(code, text) for code, text in errors]
     edns = Edns(identity.max_udp_size, asked.flags & t.DO, options, extended_rcode=rcode >> 4)

@@ -6,7 +6,7 @@
 | opcode other than QUERY | NOTIMP, EDE 21 |
 | cannot be read, no question | FORMERR |
 | EDNS version above 0 | BADVERS (RFC 6891 §6.1.3) |
-| class CH | `id.server` and `hostname.bind` TXT are answered; everything else REFUSED |
+| class CH | TXT of `id.server`, `hostname.bind` and of what we trust are answered; everything else REFUSED |
 | other classes | REFUSED |
 | type AXFR, IXFR | REFUSED, EDE 30 |
 | type MAILA, MAILB | NOTIMP, EDE 21 (RFC 1035 §3.2.3: obsolete) |
@@ -52,6 +52,11 @@ _NO_RECURSION: Final = _refusal(t.REFUSED, Reason.NOT_AUTHORITATIVE, "recursion 
 
 WHO: Final = frozenset((b"\x02id\x06server\x00", b"\x08hostname\x04bind\x00"))
 """Names whose TXT in class CH is the NSID (RFC 4892 §2.1)."""
+ANCHORS: Final = b"\x0dtrust-anchors\x06akashi\x00"
+"""The name whose TXT in class CH tells each trust point and the key tags of its anchors: `. 20326 38696`."""
+NTAS: Final = b"\x16negative-trust-anchors\x06akashi\x00"
+"""The name whose TXT in class CH tells the negative trust anchors in force, and until when."""
+_ABOUT: Final = WHO | {ANCHORS, NTAS}
 
 
 def screen(query: Message) -> Refusal | None:
@@ -75,8 +80,8 @@ def screen(query: Message) -> Refusal | None:
 
 
 def asks_who(query: Message) -> bool:
-    """Whether the question is which instance this is."""
-    return query.qclass == t.CH and query.qtype in (t.TXT, t.ANY) and query.qname in WHO
+    """Whether the question is which instance this is, or what it trusts."""
+    return query.qclass == t.CH and query.qtype in (t.TXT, t.ANY) and query.qname in _ABOUT
 
 
 def is_query(packet: bytes) -> bool:
