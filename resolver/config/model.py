@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from resolver.config.options import LOCAL, Effect, Option, Reload, Section, option, options_of
+from resolver.config.options import LOCAL, Option, Reload, Section, option, options_of
 from resolver.config.values import (
     MAX_PORT,
     Addresses,
@@ -30,6 +30,7 @@ from resolver.config.values import (
     Nsid,
     OptionalEndpoint,
     Prefixes,
+    Ratio,
     Seconds,
     ServerAddress,
     ServerTable,
@@ -287,7 +288,30 @@ class CacheSection(Section):
         "Answer from expired data when no authoritative server can be reached.",
         source="RFC 8767",
         reload=Reload.LIVE,
-        effect=Effect.LATER,
+    )
+    stale_answer_ttl: Seconds = option(
+        "30s",
+        "TTL of records in an answer from expired data.",
+        source="RFC 8767 §4",
+        reload=Reload.LIVE,
+        low=1,
+        high=300,
+    )
+    stale_max_age: Seconds = option(
+        "1d",
+        "How long after its end data may still be served, if no authoritative server can be reached.",
+        source="RFC 8767 §5",
+        reload=Reload.LIVE,
+        low=60,
+        high=7 * DAY,
+    )
+    stale_client_timeout: Duration = option(
+        "1.8s",
+        "How long a client waits for fresh data before it gets expired data; the resolution goes on without it.",
+        source="RFC 8767 §5",
+        reload=Reload.LIVE,
+        low=0.05,
+        high=10,
     )
     aggressive_nsec: Flag = option(
         True,
@@ -301,7 +325,6 @@ class CacheSection(Section):
         "Fetch popular data anew shortly before it expires, so that no client has to wait for it.",
         source=LOCAL,
         reload=Reload.LIVE,
-        effect=Effect.LATER,
     )
 
 
@@ -488,7 +511,6 @@ class ClockSection(Section):
         " a wrong clock.",
         source="guideline 2-3, RFC 5905",
         reload=Reload.LIVE,
-        effect=Effect.LATER,
     )
     max_offset: Duration = option(
         "1s",
@@ -497,7 +519,23 @@ class ClockSection(Section):
         reload=Reload.LIVE,
         low=0.001,
         high=HOUR,
-        effect=Effect.LATER,
+    )
+    interval: Duration = option(
+        "5m",
+        "How often the time servers are asked; once a minute while the clock is wrong or unverified.",
+        source="guideline 2-12, RFC 5905 §7.3",
+        reload=Reload.LIVE,
+        low=1,
+        high=HOUR,
+        note="shorter than 64s for labs only",
+    )
+    ntp_names: Zones = option(
+        [],
+        "Names, and those below them, whose addresses are answered without AD although signatures are expired or not yet"
+        " valid, while the clock is wrong or unverified: so that what sets the clock finds its servers.",
+        source="guideline 2-3, RFC 8633 §4",
+        reload=Reload.LIVE,
+        high=32,
     )
 
 
@@ -509,7 +547,7 @@ class ProbeSection(Section):
         "Signed names that must be answered with AD.",
         source="guideline 2-12",
         reload=Reload.LIVE,
-        effect=Effect.LATER,
+        high=32,
     )
     bogus: Zones = option(
         [],
@@ -517,16 +555,47 @@ class ProbeSection(Section):
         source="guideline 2-12",
         reload=Reload.LIVE,
         note="no name that is in secure too",
-        effect=Effect.LATER,
+        high=32,
     )
     interval: Duration = option(
         "60s",
         "How often the probes are made.",
         source="guideline 2-12",
         reload=Reload.LIVE,
-        low=5,
+        low=1,
         high=HOUR,
-        effect=Effect.LATER,
+        note="shorter than 30s for labs only",
+    )
+    readiness: Flag = option(
+        True,
+        "Whether /readyz says no when a bogus name is answered with data, or no secure name validates, twice in a row.",
+        source="guideline 2-12",
+        reload=Reload.LIVE,
+    )
+
+
+class WatchSection(Section):
+    """What the daemon learns of its own traffic."""
+
+    learning: Duration = option(
+        "1d",
+        "How long the usual share of SERVFAIL is learned before more than usual counts as an anomaly.",
+        source="guideline 2-13, guideline 2-15",
+        reload=Reload.LIVE,
+        low=0,
+        high=60 * DAY,
+    )
+    servfail_threshold: Ratio = option(
+        0,
+        "Share of SERVFAIL over five minutes that is an anomaly, instead of the learned threshold; 0 is the learned one.",
+        source="guideline 2-13, guideline 2-15",
+        reload=Reload.LIVE,
+    )
+    impact: Flag = option(
+        True,
+        "Count failing zones and how many distinct clients they fail for; no client's address is kept.",
+        source="guideline 2-16",
+        reload=Reload.LIVE,
     )
 
 
@@ -609,6 +678,7 @@ class Config(Section):
     control: ControlSection = ControlSection()
     clock: ClockSection = ClockSection()
     probe: ProbeSection = ProbeSection()
+    watch: WatchSection = WatchSection()
     conform: ConformSection = ConformSection()
     log: LogSection = LogSection()
 

@@ -186,7 +186,7 @@ class Look:
         authorities: Authorities | None,
         alone: Address | None,
     ) -> None:
-        settings = replace(plan.settings, cache_size=MEMORY)
+        settings = plan.settings.apart(MEMORY)
         if authorities is not None and alone is not None:
             table = {authorities.zone: [alone]}
             if authorities.forward:

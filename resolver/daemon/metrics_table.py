@@ -137,6 +137,16 @@ def _verdict(cell: list[str]) -> Iterable[Labels]:
     return [(cell[3], cell[4])] if cell[3] else []
 
 
+def _stale(snapshot: Snapshot) -> Samples:
+    kinds = {Reason.STALE.label: "data", Reason.STALE_NXDOMAIN.label: "nxdomain"}
+    sums = dict.fromkeys(kinds.values(), 0.0)
+    for key, count in snapshot.stats.get("responses", {}).items():
+        kind = kinds.get(key.split("|")[4])
+        if kind is not None:
+            sums[kind] += count
+    return [((kind,), count) for kind, count in sums.items()]
+
+
 def _ede(cell: list[str]) -> Iterable[Labels]:
     return [(code,) for code in cell[5].split(",") if code]
 
@@ -273,6 +283,21 @@ METRICS: Final = (
         ("cache",),
         "Entries dropped for want of room.",
         _counts(answers="answer_evictions", packets="packet_evictions"),
+    ),
+    Metric(
+        "stale_answers",
+        "counter",
+        ("kind",),
+        "Responses from expired data because no authority answered (in time), by what they said.",
+        _stale,
+        "RFC 8767",
+    ),
+    Metric(
+        "prefetches",
+        "counter",
+        ("result",),
+        "Entries fetched anew ahead of their end (started), or not because too many were under way (left-out).",
+        _counts(started="prefetches", left_out="prefetches_left_out"),
     ),
     # Servers
     Metric(

@@ -61,7 +61,7 @@ async def _once(config: Config, question: Question, server: str | None, fresh: b
 @asynccontextmanager
 async def prober(plan: Plan) -> AsyncIterator[Driver]:
     """A mesh and its sockets to servers, with an empty memory; a bug in them surfaces at the end of the block."""
-    mesh = Mesh(plan.settings, plan.points, plan.policy, random.Random(os.urandom(16)))
+    mesh = Mesh(plan.settings.apart(plan.settings.cache_size), plan.points, plan.policy, random.Random(os.urandom(16)))
     crashes: list[Exception] = []
     driver = Driver(
         mesh,

@@ -173,7 +173,7 @@ class Prober:
         return self._driver
 
     def _settings(self) -> Settings:
-        return replace(self._plan.settings, cache_size=MEMORY)
+        return self._plan.settings.apart(MEMORY)
 
     def _make_driver(self, points: TrustPoints, settings: Settings) -> Driver:
         plan = self._plan

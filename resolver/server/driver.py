@@ -105,6 +105,15 @@ class Driver:
             return
         self._perform(actions)
 
+    def renew(self, question: Question) -> None:
+        """Fetch anew what of an answer is about to expire; nobody waits for it."""
+        try:
+            actions = self.mesh.renew(question, clock.now())
+        except Exception as error:
+            self._tell("renew", error)
+            return
+        self._perform(actions)
+
     def ask(self, ask: Ask, done: Callable[[Reply], None]) -> None:
         """Send one packet apart from every resolution; `done` is told what became of it, possibly before this returns.
 
