@@ -24,6 +24,8 @@ MAX_MESSAGE: Final = 65535
 """Octets of a message over TCP (RFC 1035 §4.2.2: two-octet length)."""
 MAX_EDE_TEXT: Final = 220
 """Octets of one EDE text; short texts keep answers under 512 octets of UDP (RFC 8914 §3: truncation must be avoided)."""
+MAX_POLICY_RECORDS: Final = 5_000_000
+"""Records of one response policy zone: a feed gone mad, or a primary that never ends, must not take all memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +145,28 @@ PREFETCH_PART: Final = 10
 MAX_TTL: Final = 0x7FFFFFFF
 """Largest TTL (RFC 2181 §8); a larger one reads as 0."""
 
+# --- clients: values are defaults of `[limits]` and `[server]`; a rate in shadow has no ceiling ----------------------
+UNLIMITED: Final = 1 << 31
+CLIENT_RATE: Final = Limit(
+    "client-rate", 0, "RFC 5358, RFC 4732 §3: UDP queries a second of one client prefix; 0 is any number", UNLIMITED
+)
+RESPONSE_RATE: Final = Limit(
+    "response-rate", 0, "RFC 5358: equal UDP responses a second to one client prefix; 0 is any number", UNLIMITED
+)
+REFUSALS: Final = Limit(
+    "refusals", 100, "RFC 5358: REFUSED a second to clients that are not served; the rest get nothing", UNLIMITED
+)
+QUERIES_PER_CLIENT: Final = Limit(
+    "queries-per-client", 2000, "RFC 4732 §3: queries of one client prefix being resolved at once", UNLIMITED
+)
+UNANSWERED: Final = Limit("unanswered-queries", 20_000, "RFC 4732 §3: queries of all clients being resolved at once")
+TCP_CONNECTIONS: Final = Limit("tcp-connections", 500, "RFC 7766 §6.2.2: client connections open at once")
+TCP_PER_CLIENT: Final = Limit(
+    "tcp-per-client", 25, "RFC 7766 §6.2.2: connections of one client address open at once", UNLIMITED
+)
+
 # --- sockets -----------------------------------------------------------------------------------------------------
-CLIENT_QUERIES: Final = 20_000
+CLIENT_QUERIES: Final = UNANSWERED.value
 """Client queries a worker holds unanswered; beyond it new ones are dropped, their senders retry (memory stays bounded)."""
 TCP_PIPELINE: Final = 64
 """Queries of one client connection worked on at once; beyond it the connection is not read (RFC 7766 §6.2.1.1)."""

@@ -20,6 +20,7 @@ from collections import deque
 from typing import Final
 
 from wire.edns import COOKIE
+from wire.limits import PREFETCH_PART, PREFETCH_TTL
 from wire.types import OPT
 
 _TTL: Final = struct.Struct("!I")
@@ -29,6 +30,7 @@ _PACKET_OCTETS: Final = 320
 """Octets a packet costs beside key and body: objects and their places in dictionary and ring (measured by tracemalloc)."""
 LONGEST: Final = 86_400.0
 """Seconds a packet is kept at most, whatever its TTLs."""
+_NEVER: Final = float("inf")
 _HAND_STEPS: Final = 64
 """Packets that one insertion passes over at most before it evicts regardless: no insertion takes long."""
 
@@ -41,18 +43,25 @@ class Packet:
         second: the whole monotonic second of which the TTLs are.
         expires: monotonic time from which on it may not be used.
         cell: under which the caller counts it.
+        subject: what it is about, as the caller sees it: equal responses have the same.
         used: whether it was used since the hand last passed.
+        renew: the monotonic second from which on a hit has its data fetched anew; infinite when none has. `due`: that time
+            has come, and it was not the first hit; whoever sees it calls `Service.renew`.
     """
 
-    __slots__ = ("_offsets", "body", "cell", "expires", "second", "used")
+    __slots__ = ("_offsets", "_opt", "body", "cell", "due", "expires", "renew", "second", "subject", "used")
 
-    def __init__(self, body: bytes, second: int, expires: float, cell: int) -> None:
+    def __init__(self, body: bytes, second: int, expires: float, cell: int, subject: int) -> None:
         self.body = body
         self.second = second
         self.expires = expires
         self.cell = cell
+        self.subject = subject
         self.used = False
+        self.due = False
+        self.renew: float = _NEVER
         self._offsets: tuple[int, ...] | None = None
+        self._opt = -1
 
     def age(self, second: int) -> None:
         """Let the TTLs be those of monotonic second `second`."""
@@ -61,6 +70,9 @@ class Packet:
             offsets = self._offsets = ttl_offsets(self.body)
         elapsed = second - self.second
         self.second = second
+        if second >= self.renew and self.used:
+            self.due = True
+            self.renew = _NEVER
         if elapsed <= 0 or not offsets:
             return
         body = bytearray(self.body)
@@ -68,6 +80,12 @@ class Packet:
             ttl = _TTL.unpack_from(body, offset)[0] - elapsed
             _TTL.pack_into(body, offset, ttl if ttl > 0 else 0)
         self.body = bytes(body)
+
+    def with_option(self, option: bytes) -> bytes:
+        """The body with one more EDNS option, given with its head."""
+        if self._opt < 0:
+            self._opt = opt_length_at(self.body)
+        return add_option(self.body, self._opt, option)
 
 
 class PacketCache:
@@ -106,10 +124,12 @@ class PacketCache:
         packet.used = True
         return packet
 
-    def put(self, key: bytes, response: bytes, mono: float, expires: float, cell: int = 0) -> None:
+    def put(
+        self, key: bytes, response: bytes, mono: float, expires: float, cell: int = 0, subject: int = 0
+    ) -> None:
         """Remember a whole response (its ID is left out) made at `mono` until `expires`, at most for LONGEST seconds.
 
-        `cell`: see Packet.
+        `cell`, `subject`: see Packet.
         """
         expires = min(expires, mono + LONGEST)
         if expires - mono < 1:
@@ -122,10 +142,16 @@ class PacketCache:
             self._ring.append(key)
         else:
             self.octets -= _PACKET_OCTETS + len(key) + len(old.body) + 2
-        self.table[key] = Packet(response[2:], int(mono), expires, cell)
+        self.table[key] = Packet(response[2:], int(mono), expires, cell, subject)
         self.octets += size
         if self.octets > self.limit:
             self._evict(mono)
+
+    def renew(self, key: bytes, mono: float) -> None:
+        """Have a hit near the end of this packet's life tell that its data is wanted; said of one that was just put."""
+        packet = self.table.get(key)
+        if packet is not None and packet.expires - mono >= PREFETCH_TTL:
+            packet.renew = packet.expires - (packet.expires - mono) / PREFETCH_PART
 
     def clear(self) -> None:
         """Drop everything: a new epoch."""
@@ -151,51 +177,59 @@ class PacketCache:
 
 
 def cache_key(query: bytes) -> bytes:
-    """The query without its ID and without COOKIE options of a lawful length (RFC 7873 §4: 8 or 16 to 40 octets).
+    """The key alone, of `key_and_cookie`."""
+    return key_and_cookie(query)[0]
+
+
+def key_and_cookie(query: bytes) -> tuple[bytes, bytes]:
+    """The query without its ID and without COOKIE options of a lawful length (RFC 7873 §4: 8 or 16 to 40 octets), and the
+    data of the first of these; b"" when there is none.
 
     A query that is not one question and at most an OPT record is its own key: it is never answered from the cache, since
     nothing is put under such a key.
     """
     # QDCOUNT 1, ANCOUNT 0, NSCOUNT 0, ARCOUNT 1: anything else has no options.
     if query[4:12] != b"\0\1\0\0\0\0\0\1":
-        return query[2:]
+        return query[2:], b""
     end = len(query)
     try:
         pos = 12
         while length := query[pos]:
             if length > 63:
-                return query[2:]
+                return query[2:], b""
             pos += length + 1
         pos += 5  # root label, type, class
         # OPT (RFC 6891 §6.1.2): root, type, class, TTL, RDLENGTH
         if query[pos] or query[pos + 1] or query[pos + 2] != OPT:
-            return query[2:]
+            return query[2:], b""
         pos += 9
         if pos + 2 + (query[pos] << 8 | query[pos + 1]) != end:
-            return query[2:]
+            return query[2:], b""
         return _without_cookies(query, pos)
     except (IndexError, struct.error):
-        return query[2:]
+        return query[2:], b""
 
 
-def _without_cookies(query: bytes, rdlength_at: int) -> bytes:
-    """The key, given where the OPT record's RDLENGTH stands and that the record ends the query."""
+def _without_cookies(query: bytes, rdlength_at: int) -> tuple[bytes, bytes]:
+    """Key and cookie, given where the OPT record's RDLENGTH stands and that the record ends the query."""
     start = rdlength_at + 2
     pos, end = start, len(query)
-    kept = b""
+    kept = cookie = b""
     while pos < end:
         code, length = _OPTION.unpack_from(query, pos)
         after = pos + 4 + length
         if after > end:
-            return query[2:]
+            return query[2:], b""
         if code == COOKIE and (length == 8 or 16 <= length <= 40):
+            # RFC 7873 §5.2: of several the first counts.
+            cookie = cookie or query[pos + 4 : after]
             kept += query[start:pos]
             start = after
         pos = after
-    if start == rdlength_at + 2:
-        return query[2:]
+    if not cookie:
+        return query[2:], b""
     kept += query[start:]
-    return query[2:rdlength_at] + len(kept).to_bytes(2, "big") + kept
+    return query[2:rdlength_at] + len(kept).to_bytes(2, "big") + kept, cookie
 
 
 def ttl_offsets(body: bytes) -> tuple[int, ...]:
@@ -214,6 +248,28 @@ def ttl_offsets(body: bytes) -> tuple[int, ...]:
             offsets.append(pos + 4)
         pos += 10 + (body[pos + 8] << 8 | body[pos + 9])
     return tuple(offsets)
+
+
+def opt_length_at(body: bytes) -> int:
+    """Where the RDLENGTH of the OPT record stands in a response after its ID; 0 without OPT. It is the last record."""
+    questions, *counts = struct.unpack_from("!4H", body, 2)
+    pos = 10
+    for _ in range(questions):
+        pos = _skip_name(body, pos) + 4
+    at = 0
+    for _ in range(sum(counts)):
+        pos = _skip_name(body, pos)
+        at = pos + 8 if body[pos] << 8 | body[pos + 1] == OPT else 0
+        pos += 10 + (body[pos + 8] << 8 | body[pos + 9])
+    return at
+
+
+def add_option(body: bytes, at: int, option: bytes) -> bytes:
+    """A response after its ID with one more option at its end; `at` as `opt_length_at`: without OPT nothing is added."""
+    if not at:
+        return body
+    length = (body[at] << 8 | body[at + 1]) + len(option)
+    return body[:at] + length.to_bytes(2, "big") + body[at + 2 :] + option
 
 
 def _skip_name(body: bytes, pos: int) -> int:

@@ -1,32 +1,40 @@
-"""One client query, from octets to octets: access, reading, screening, submission to the mesh, response.
+"""One client query, from octets to octets: access, reading, cookies, screening, submission to the mesh, response.
 
 Listeners bring raw queries with a way to send the response. Whoever answers at once (refusals, malformed queries) calls it
 before `take` returns; a resolution answers when it is finished. The packet cache is filled here; the UDP listener reads it.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
-from resolver.cache.packets import PacketCache
+from resolver.cache.packets import Packet, PacketCache, add_option, opt_length_at
+from resolver.protect.cookies import Standing, is_lawful
+from resolver.protect.protection import COOKIE_HEAD, COOKIE_ROOM, Protection, subject
 from resolver.resolution import Resolution
+from resolver.resolve.errors import OTHER as OTHER_ERROR
 from resolver.resolve.errors import remembered
 from resolver.server import clock
 from resolver.server.access import AccessList
 from resolver.server.counters import Counters
 from resolver.server.driver import Waiter
-from resolver.server.respond import Identity, refuse, respond, say_who
-from resolver.server.screen import CLIENT, Refusal, is_query, screen, unreadable
+from resolver.server.respond import Identity, refuse, respond, say_who, truncated
+from resolver.server.screen import CLIENT, FORM, Refusal, is_query, screen, unreadable
 from resolver.server.tally import OTHER, Said
 from trust.reason import Reason
 from trust.vocabulary import Now, Question, Security, Transport
 from wire import types as t
-from wire.limits import CLIENT_QUERIES
+from wire.edns import COOKIE
+from wire.limits import CLIENT_QUERIES, RESPONSE_RATE, UNANSWERED
 from wire.message import Message
 from wire.name import Name
 from wire.reader import FormError, read
 
+STALE: Final = (Reason.STALE, Reason.STALE_NXDOMAIN)
+
 Send = Callable[[bytes], None]
 """Sends a whole response to the client, if it is still there."""
+_BAD_COOKIE = Refusal(t.BADCOOKIE)
+_COOKIE_ONLY = Refusal(t.NOERROR)
 
 
 class Submitter(Protocol):
@@ -34,6 +42,9 @@ class Submitter(Protocol):
 
     def submit(self, waiter: Waiter, question: Question, *, checking_disabled: bool = False) -> None:
         """Resolve; `waiter.finish` is called once."""
+
+    def renew(self, question: Question) -> None:
+        """Fetch anew what is about to expire."""
 
 
 class Observer(Protocol):
@@ -54,6 +65,8 @@ class Service:
     Attributes:
         unanswered: client queries being resolved.
         packets: the packet cache; None when every query must be looked at (`log.queries`).
+        held: of `unanswered`, how many each client prefix has; prefixes without any are left out.
+        prefetch: whether hits of the packet cache have what is about to expire fetched anew.
     """
 
     def __init__(
@@ -66,7 +79,11 @@ class Service:
         observer: Observer,
         *,
         log_queries: bool = False,
+        prefetch: bool = False,
+        protection: Protection | None = None,
     ) -> None:
+        self.protection = Protection() if protection is None else protection
+        self.held: dict[int, int] = {}
         self.driver = driver
         self.access = access
         self.identity = identity
@@ -74,6 +91,7 @@ class Service:
         self.packets = None if log_queries else packets
         self.observer = observer
         self.log_queries = log_queries
+        self.prefetch = prefetch
         self.unanswered = 0
 
     def take(self, packet: bytes, client: str, transport: Transport, send: Send, key: bytes | None = None) -> bool:
@@ -87,6 +105,7 @@ class Service:
             counters.malformed += 1
             counters.dropped += 1
             return False
+        asker = Asker(client, transport, send)
         try:
             query = read(packet)
         except FormError as error:
@@ -95,67 +114,152 @@ class Service:
                 # Whoever is not served is owed no explanation of what is wrong with the query.
                 counters.refused += 1
                 return False
-            query, refusal = unreadable(packet, error)
-            self._refuse(query, refusal, client, transport, send)
+            self._refuse(*unreadable(packet, error), asker)
             return True
         if not self.access.allows(client):
             counters.refused += 1
-            self._refuse(query, CLIENT, client, transport, send)
+            self._refuse(query, CLIENT, asker)
             return True
-        why = screen(query)
+        why = self._look_at_cookie(query, asker) or screen(query)
         if why is not None:
-            self._refuse(query, why, client, transport, send)
+            self._refuse(query, why, asker)
             return True
         if query.qclass == t.CH:
-            self._sent(say_who(query, transport, self.identity), query, client, transport, send)
+            self._sent(say_who(query, transport, self.identity, asker.room), query, asker)
             return True
-        if self.unanswered >= CLIENT_QUERIES:
-            counters.dropped += 1
-            return False
+        prefix = self.protection.counted(client)
+        if (why := self._too_many(prefix)) is not None:
+            return self._turn_away(query, why, asker)
         self.unanswered += 1
         if query.answer or query.authority or query.additional:
             key = None  # records that we did not look at
-        pending = Pending(self, query, client, transport, send, key)
+        pending = Pending(self, query, asker, key, prefix)
         question = Question(query.qname, query.qtype)
         self.driver.submit(pending, question, checking_disabled=bool(query.flags & t.CD))
         if pending.done:
             counters.instant_hits += 1
         return True
 
-    def _refuse(self, query: Message, refusal: Refusal, client: str, transport: Transport, send: Send) -> None:
-        self._sent(refuse(query, refusal, transport, self.identity), query, client, transport, send, refusal.errors)
+    def _look_at_cookie(self, query: Message, asker: "Asker") -> Refusal | None:
+        """Learn what a COOKIE option says of the client, and why the query gets no more than that said (RFC 7873 §5.2)."""
+        cookies = self.protection.cookies
+        if cookies is None or query.edns is None or (shown := query.edns.option(COOKIE)) is None:
+            return None
+        if not is_lawful(shown):
+            return FORM  # RFC 7873 §5.2.2
+        asker.standing, data = cookies.judge(shown, self.protection.pack(asker.client), clock.now().wall)
+        asker.cookie = COOKIE_HEAD + data
+        if query.flags & t.OPCODE_MASK or query.edns.version:
+            return None
+        if not query.has_question:
+            # RFC 7873 §5.4: a query for a cookie alone.
+            return _BAD_COOKIE if asker.standing is Standing.BAD else _COOKIE_ONLY
+        if self.protection.demanded and asker.may_be_forged:
+            return _BAD_COOKIE  # RFC 7873 §5.2.3, §5.2.4; not over TCP
+        return None
 
-    def _sent(
-        self,
-        response: bytes,
-        query: Message,
-        client: str,
-        transport: Transport,
-        send: Send,
-        errors: tuple[tuple[int, str], ...] = (),
-    ) -> None:
+    def _too_many(self, prefix: int | None) -> Refusal | None:
+        """Which limit of queries being worked on is reached, if any."""
+        protection = self.protection
+        if self.unanswered >= CLIENT_QUERIES:
+            protection.limits.count(UNANSWERED, refused=True)
+            return Refusal(t.SERVFAIL, ((OTHER_ERROR, f"{UNANSWERED.label} of {CLIENT_QUERIES}"),))
+        if prefix is None:
+            return None
+        held = self.held.get(prefix, 0) + 1
+        limit = protection.per_client
+        if held > limit.value and not protection.limits.allows(limit, held):
+            return Refusal(t.SERVFAIL, ((OTHER_ERROR, protection.limits.text(limit)),))
+        self.held[prefix] = held
+        return None
+
+    def _turn_away(self, query: Message, why: Refusal, asker: "Asker") -> bool:
+        """Over a limit of queries being worked on: who is certainly there is told; others may be forged and ask again."""
+        if asker.may_be_forged:
+            self.counters.dropped += 1
+            return False
+        self._refuse(query, why, asker)
+        return True
+
+    def renew(self, query: bytes, packet: Packet) -> None:
+        """A hit of the packet cache near the end of its life: have the data fetched anew."""
+        packet.due = False
+        try:
+            asked = read(query)
+        except FormError:
+            return
+        self.driver.renew(Question(asked.qname, asked.qtype))
+
+    def _refuse(self, query: Message, refusal: Refusal, asker: "Asker") -> None:
+        response = refuse(query, refusal, asker.transport, self.identity, asker.room)
+        self._sent(response, query, asker, refusal.errors)
+
+    def _sent(self, response: bytes, query: Message, asker: "Asker", errors: tuple[tuple[int, str], ...] = ()) -> None:
         """Send a response that needed no resolution."""
         rcode = response[3] & t.RCODE_MASK
-        self.counters.tally.add(_said(query, transport, rcode, errors=errors))
-        send(response)
+        self.counters.tally.add(_said(query, asker.transport, rcode, errors=errors))
+        self.answer(response, asker, hash(rcode), clock.monotonic())
         if self.log_queries:
-            self.observer.answered(query, client, transport, rcode, None, 0.0)
+            self.observer.answered(query, asker.client, asker.transport, rcode, None, 0.0)
+
+    def answer(self, response: bytes, asker: "Asker", about: int, mono: float) -> None:
+        """Send a response, with the client's own cookie, unless the client has had too many of its kind (`subject`)."""
+        protection = self.protection
+        if asker.cookie:
+            response = response[:2] + add_option(response[2:], opt_length_at(response[2:]), asker.cookie)
+        if (
+            protection.responses is not None
+            and asker.may_be_forged
+            and (prefix := protection.counted(asker.client)) is not None
+            and not protection.responses.allows(prefix, about, mono)
+            and protection.refuses(RESPONSE_RATE)
+        ):
+            if not protection.slips():
+                self.counters.dropped += 1
+                return
+            response = truncated(response)
+        asker.send(response)
+
+
+class Asker:
+    """A client and how it asked.
+
+    Attributes:
+        client: address as text.
+        cookie: COOKIE option for its responses, with head; b"" for none. standing: what its own said; None without.
+    """
+
+    __slots__ = ("client", "cookie", "send", "standing", "transport")
+
+    def __init__(self, client: str, transport: Transport, send: Send) -> None:
+        self.client = client
+        self.transport = transport
+        self.send = send
+        self.cookie = b""
+        self.standing: Standing | None = None
+
+    @property
+    def room(self) -> int:
+        """Octets to leave free for the cookie."""
+        return COOKIE_ROOM if self.cookie else 0
+
+    @property
+    def may_be_forged(self) -> bool:
+        """Whether somebody else may have written its address as source."""
+        return self.transport is Transport.UDP and self.standing is not Standing.GOOD
 
 
 class Pending:
     """A client's query while it is being resolved: the mesh's token."""
 
-    __slots__ = ("_client", "_key", "_query", "_send", "_service", "_started", "_transport", "done")
+    __slots__ = ("_asker", "_key", "_prefix", "_query", "_service", "_started", "done")
 
-    def __init__(
-        self, service: Service, query: Message, client: str, transport: Transport, send: Send, key: bytes | None
-    ) -> None:
+    def __init__(self, service: Service, query: Message, asker: Asker, key: bytes | None, prefix: int | None) -> None:
         self._service = service
         self._query = query
-        self._client = client
-        self._transport = transport
-        self._send = send
+        self._asker = asker
         self._key = key
+        self._prefix = prefix
         self._started = clock.monotonic()
         self.done = False
 
@@ -164,14 +268,22 @@ class Pending:
         service = self._service
         query = self._query
         mono = now.mono
-        response = respond(query, resolution, mono, self._transport, service.identity)
+        asker = self._asker
+        transport, room = asker.transport, asker.room
+        response = respond(query, resolution, mono, transport, service.identity, room=room)
         rcode = response[3] & t.RCODE_MASK
         counters = service.counters
-        said = _said(query, self._transport, rcode, resolution, resolution.errors)
+        said = _said(query, transport, rcode, resolution, resolution.errors)
         cell = counters.tally.cell(said)
         counters.tally.counts[cell] += 1
         counters.client_seconds.add(mono - self._started)
-        if self._key is not None and service.packets is not None:
+        about = 0
+        if service.protection.responses is not None:
+            question = resolution.question
+            soas = [rrset.name for rrset, _ in resolution.authority if rrset.rtype == t.SOA]
+            about = subject(question.name, question.rtype, rcode, () if resolution.answer and not rcode else soas)
+        # What was cut only to leave room for a cookie is whole for others.
+        if self._key is not None and service.packets is not None and not (room and response[2] & t.TC >> 8):
             expires = resolution.expires_mono
             for _, until in resolution.answer:
                 expires = min(expires, until)
@@ -179,28 +291,40 @@ class Pending:
                 expires = min(expires, until)
             kept = response
             if rcode == t.SERVFAIL and query.edns is not None:
-                kept = respond(query, resolution, mono, self._transport, service.identity, from_cache=True)
+                kept = respond(query, resolution, mono, transport, service.identity, from_cache=True, room=room)
                 said = said._replace(errors=tuple([code for code, _ in remembered(resolution.errors)]))
                 cell = counters.tally.cell(said)
-            service.packets.put(self._key, kept, mono, expires, cell)
-        self._settle(response)
+            service.packets.put(self._key, kept, mono, expires, cell, about)
+            if service.prefetch and rcode in (t.NOERROR, t.NXDOMAIN) and resolution.reason not in STALE:
+                service.packets.renew(self._key, mono)
+        self._settle(response, about, mono)
         if resolution.security is Security.BOGUS:
             service.observer.failed(resolution)
         if service.log_queries:
-            service.observer.answered(query, self._client, self._transport, rcode, resolution, mono - self._started)
+            service.observer.answered(query, asker.client, transport, rcode, resolution, mono - self._started)
 
     def abandon(self) -> None:
         """A bug of ours: the client is told SERVFAIL, unless it has its answer."""
         if not self.done:
             service = self._service
-            service.counters.tally.add(_said(self._query, self._transport, t.SERVFAIL))
-            self._settle(refuse(self._query, Refusal(t.SERVFAIL), self._transport, service.identity))
+            transport, room = self._asker.transport, self._asker.room
+            service.counters.tally.add(_said(self._query, transport, t.SERVFAIL))
+            response = refuse(self._query, Refusal(t.SERVFAIL), transport, service.identity, room)
+            self._settle(response, hash(t.SERVFAIL), clock.monotonic())
 
-    def _settle(self, response: bytes) -> None:
-        if not self.done:
-            self.done = True
-            self._service.unanswered -= 1
-            self._send(response)
+    def _settle(self, response: bytes, about: int, mono: float) -> None:
+        if self.done:
+            return
+        self.done = True
+        service = self._service
+        service.unanswered -= 1
+        if self._prefix is not None:
+            held = service.held[self._prefix] - 1
+            if held:
+                service.held[self._prefix] = held
+            else:
+                del service.held[self._prefix]
+        service.answer(response, self._asker, about, mono)
 
 
 def _said(
@@ -215,7 +339,7 @@ def _said(
     rtype = query.qtype if query.has_question else OTHER
     if resolution is None:
         return Said(transport, rtype, rcode, errors=codes)
-    nta = _nta_of(resolution) if resolution.reason is Reason.NTA else b""
+    nta = _nta_of(resolution) if resolution.reason is Reason.NTA or resolution.reason in STALE else b""
     return Said(transport, rtype, rcode, resolution.security.value, resolution.reason.label, codes, nta)
 
 
