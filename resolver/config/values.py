@@ -119,6 +119,13 @@ def show_duration(seconds: float) -> str:
     return f"{int(milliseconds)}ms" if milliseconds.is_integer() else f"{milliseconds}ms"
 
 
+def parse_ratio(value: object) -> float:
+    """A share, from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError("not a number from 0 to 1")
+    return float(value)
+
+
 _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _SIZE = re.compile(r"(\d{1,15})\s*([kmgt]?)(?:i?b)?", re.ASCII)
 
@@ -355,6 +362,7 @@ _Server = Annotated[ServerAddress, PlainValidator(parse_server_address)]
 
 Flag = Annotated[bool, Strict(), Kind("boolean", "true or false")]
 Count = Annotated[int, Strict(), Kind("number", "a whole number")]
+Ratio = Annotated[float, PlainValidator(parse_ratio), Kind("share", "a share such as 0.02 (or 0 for none)")]
 Duration = Annotated[
     float, PlainValidator(parse_duration), Kind("duration", 'a duration such as "500ms", "90s", "1h"', show_duration)
 ]
