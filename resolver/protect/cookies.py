@@ -2,13 +2,14 @@
 
 A COOKIE option is a client cookie (8 octets), followed in later queries by the server cookie that we gave. Ours (RFC 9018
 §4) is a version (1), three reserved octets, a timestamp (32 bits, seconds since 1970 in serial number arithmetic) and
-SipHash-2-4, under our secret, of client cookie, version, reserved octets, timestamp and client address. Nothing is remembered
-of a client. Servers that share the secret (an anycast set, of whatever make) accept one another's cookies.
+SipHash-2-4, under our secret, of client cookie, version, reserved octets, timestamp and client address. Nothing is
+remembered of a client. Servers that share the secret (an anycast set, of whatever make) accept one another's cookies.
 
 Roll-over (RFC 9018 §5): the first secret makes cookies, every secret verifies. So a new one is first added behind the old,
 on all servers; then put before it; and the old one removed an hour later.
 
-Limitations: only version 1 is known; any other server cookie counts as wrong. Cookies that we show to servers are elsewhere.
+Limitations: only version 1 is known; any other server cookie counts as wrong. Cookies that we show to servers are
+elsewhere.
 
 RFC 7873 §4, §5.2; RFC 9018 §4. SipHash: siphashc.
 """

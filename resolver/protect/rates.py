@@ -1,15 +1,15 @@
 """Rates: how many queries a client prefix may ask, how many equal responses it may be sent, how many refusals there are.
 
 Theory: a token bucket needs one number, the time at which it would be full again (the generic cell rate algorithm: each
-event puts it `interval` later; it may not be more than `tolerance` ahead of now). So a bucket of a client that was quiet for
-long equals none, and forgetting it forgets nothing.
+event puts it `interval` later; it may not be more than `tolerance` ahead of now). So a bucket of a client that was quiet
+for long equals none, and forgetting it forgets nothing.
 
 Clients are counted by prefix, since whoever has one address of it has all, and forged sources are spread over it. Buckets
 are found by the address's text, which the socket gives: one dictionary look-up for a known client. Both tables are bounded:
 when full, what is quiet is forgotten, and if that is not enough everything.
 
-Responses are counted in a table of fixed size under a hash of prefix and subject (`ResponseRates`). Two that fall on the same
-place share it: with 2**17 places and a keyed hash that costs a slip now and then to those who are near their rate.
+Responses are counted in a table of fixed size under a hash of prefix and subject (`ResponseRates`). Two that fall on the
+same place share it: with 2**17 places and a keyed hash that costs a slip now and then to those who are near their rate.
 """
 
 from array import array
@@ -23,6 +23,8 @@ MOST_CLIENTS: Final = 50_000
 """Addresses, and prefixes, remembered at once: some 20 MB when all are different."""
 PLACES: Final = 1 << 17
 """Places in the table of responses: a mebioctet."""
+EXEMPT: Final = -1
+"""The prefix of clients for which no rate holds."""
 _V6: Final = 1 << 128
 """Sets IPv6 prefixes apart from IPv4 ones."""
 
@@ -54,7 +56,7 @@ class Bucket:
     Attributes:
         full: monotonic time from which on it has used nothing; the receive loop moves it by `interval` for each query.
         interval: seconds that a query costs; 0 for the exempt.
-        prefix: as `Prefixes.of`.
+        prefix: as `Prefixes.of`; EXEMPT for those.
     """
 
     __slots__ = ("full", "interval", "prefix")
@@ -98,12 +100,12 @@ class ClientRates:
         if bucket is not None:
             return bucket
         packed = self._pack(client)
-        prefix = self._prefixes.of(packed)
         if len(self.known) >= self._size:
             self._forget(now)
         if self._prefixes.is_exempt(packed):
-            bucket = Bucket(0.0, prefix)
+            bucket = Bucket(0.0, EXEMPT)
         else:
+            prefix = self._prefixes.of(packed)
             bucket = self._shared.get(prefix)
             if bucket is None:
                 bucket = self._shared[prefix] = Bucket(self._interval, prefix)
@@ -115,7 +117,7 @@ class ClientRates:
         full = bucket.full
         if full < now:
             full = now
-        if bucket.interval and full - now > self.tolerance:
+        if full - now > self.tolerance:
             return False
         bucket.full = full + bucket.interval
         return True

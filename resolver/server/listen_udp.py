@@ -2,8 +2,8 @@
 
 Theory: the socket is drained in batches of at most BATCH per wake-up, so that neither a busy socket starves the others nor
 a wake-up is spent on each packet. For each packet: access (one look-up by address), packet cache (one look-up by the
-query's octets), ID and aged TTLs, send. Nothing is parsed and no object made on that way; everything else is
-`Service.take`.
+query's octets), ID and aged TTLs, send. Nothing is parsed and no object made on that way; everything else goes through the
+`Gate`. With rates for clients the look-up by address gives the client's bucket, and the hit costs its arithmetic.
 
 A socket bound to one address answers from it by itself. One bound to all addresses (0.0.0.0, ::) has to say from which
 (IP_PKTINFO, RFC 3542 §6), because the client takes an answer from no other; that way is slower and only such sockets take
@@ -23,11 +23,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeAlias
 
-from resolver.cache.packets import cache_key
 from resolver.server.clock import monotonic
+from resolver.server.gate import Gate
 from resolver.server.respond import truncated
 from resolver.server.service import Service
-from trust.vocabulary import Transport
 
 BATCH: Final = 64
 """Packets handled per wake-up and socket at most."""
@@ -74,6 +73,7 @@ class UdpListener:
     def __init__(self, sock: socket.socket, service: Service) -> None:
         self._socket = sock
         self._service = service
+        self._gate = Gate(service)
         self._loop: asyncio.AbstractEventLoop | None = None
         address = sock.getsockname()[0]
         self._wildcard = address in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
@@ -104,15 +104,17 @@ class UdpListener:
     def _receiver(self) -> Callable[[], None]:
         """The receive loop as a closure: what it needs at every packet is found without an attribute."""
         service = self._service
+        if service.packets is None:
+            return self._receive_uncached
+        if self._gate.clients is not None:
+            return self._guarded_receiver()
         counters = service.counters
         cells = counters.tally.counts  # its length changes, the list stays
         recvfrom, sendto = self._socket.recvfrom, self._socket.sendto
-        if service.packets is None:
-            return self._receive_uncached
         # These two are never replaced, only changed.
         find = service.packets.table.get
         allowed = service.access.known.get
-        others = self._others
+        others, renew = self._others, service.renew
 
         def receive() -> None:
             now = monotonic()
@@ -128,6 +130,8 @@ class UdpListener:
                         continue
                     if packet.second != second:
                         packet.age(second)
+                        if packet.due:
+                            renew(query, packet)
                     packet.used = True
                     cells[packet.cell] += 1
                     hits += 1
@@ -142,28 +146,77 @@ class UdpListener:
 
         return receive
 
+    def _guarded_receiver(self) -> Callable[[], None]:
+        """The same where clients have rates."""
+        service = self._service
+        clients, responses = service.protection.clients, service.protection.responses
+        assert service.packets is not None
+        assert clients is not None
+        counters = service.counters
+        cells = counters.tally.counts
+        recvfrom, sendto = self._socket.recvfrom, self._socket.sendto
+        find = service.packets.table.get
+        known = clients.known.get  # served clients only
+        tolerance = clients.tolerance
+        within = None if responses is None else responses.allows
+        others, renew = self._others, service.renew
+
+        def receive() -> None:
+            now = monotonic()
+            second = int(now)
+            count = hits = 0
+            try:
+                while count < BATCH:
+                    query, client = recvfrom(_RECEIVED)
+                    count += 1
+                    packet = find(query[2:])
+                    bucket = known(client[0])
+                    if packet is None or packet.expires <= now or bucket is None:
+                        others(query, client, now)
+                        continue
+                    full = bucket.full
+                    if full < now:
+                        full = now
+                    elif full - now > tolerance:
+                        others(query, client, now)
+                        continue
+                    if within is not None and bucket.prefix >= 0 and not within(bucket.prefix, packet.subject, now):
+                        others(query, client, now)
+                        continue
+                    bucket.full = full + bucket.interval
+                    if packet.second != second:
+                        packet.age(second)
+                        if packet.due:
+                            renew(query, packet)
+                    packet.used = True
+                    cells[packet.cell] += 1
+                    hits += 1
+                    try:
+                        sendto(query[:2] + packet.body, client)
+                    except OSError as error:
+                        self._not_sent(error, query[:2] + packet.body, client)
+            except OSError:
+                pass
+            counters.udp_queries += count
+            counters.packet_hits += hits
+
+        return receive
+
     def _receive_uncached(self) -> None:
         """The receive loop when every query must be looked at."""
+        now = monotonic()
         for count in range(BATCH):
             try:
                 query, client = self._socket.recvfrom(_RECEIVED)
             except OSError:
                 self._service.counters.udp_queries += count
                 return
-            self._service.take(query, client[0], Transport.UDP, partial(self._send, client))
+            self._others(query, client, now)
         self._service.counters.udp_queries += BATCH
 
     def _others(self, query: bytes, client: ClientAddress, now: float) -> None:
         """A query that the short way did not answer: with a COOKIE, not in the cache, or not from a known client."""
-        service = self._service
-        key = cache_key(query)
-        packets = service.packets
-        if packets is not None and (packet := packets.find(key, now)) is not None and service.access.allows(client[0]):
-            service.counters.packet_hits += 1
-            service.counters.tally.counts[packet.cell] += 1
-            self._send(client, query[:2] + packet.body)
-            return
-        service.take(query, client[0], Transport.UDP, partial(self._send, client), key)
+        self._gate.take(query, client[0], partial(self._send, client), now)
 
     def _send(self, client: ClientAddress, response: bytes) -> None:
         try:
@@ -182,9 +235,8 @@ class UdpListener:
     # --- bound to all addresses ----------------------------------------------------------------------------------
 
     def _receive_wildcard(self) -> None:
-        service = self._service
-        packets = service.packets
-        counters = service.counters
+        counters = self._service.counters
+        take = self._gate.take
         now = monotonic()
         for count in range(BATCH):
             try:
@@ -192,18 +244,7 @@ class UdpListener:
             except OSError:
                 counters.udp_queries += count
                 return
-            send = partial(self._send_from, _reply_control(ancillary), client)
-            if packets is None:
-                service.take(query, client[0], Transport.UDP, send)
-                continue
-            key = cache_key(query)
-            packet = packets.find(key, now)
-            if packet is not None and service.access.allows(client[0]):
-                counters.packet_hits += 1
-                counters.tally.counts[packet.cell] += 1
-                send(query[:2] + packet.body)
-            else:
-                service.take(query, client[0], Transport.UDP, send, key)
+            take(query, client[0], partial(self._send_from, _reply_control(ancillary), client), now)
         counters.udp_queries += BATCH
 
     def _send_from(self, control: list[tuple[int, int, bytes]], client: ClientAddress, response: bytes) -> None:

@@ -110,7 +110,12 @@ def _one_of_any(answer: list[tuple[RRset, int]]) -> list[tuple[RRset, int]]:
     """The alias chain and one RRset at its end: the smallest, signatures included, so that nothing is amplified."""
     aliases = [pair for pair in answer if pair[0].rtype in (t.CNAME, t.DNAME)]
     others = [pair for pair in answer if pair[0].rtype not in (t.CNAME, t.DNAME)]
-    return aliases + [min(others, key=lambda pair: sum(map(len, pair[0].rdatas + pair[0].sigs)))] if others else aliases
+    return [*aliases, *sorted(others, key=_octets)[:1]]
+
+
+def _octets(pair: tuple[RRset, int]) -> int:
+    rrset, _ = pair
+    return sum(len(rdata) for rdata in (*rrset.rdatas, *rrset.sigs))
 
 
 def refuse(query: Message, refusal: Refusal, transport: Transport, identity: Identity, room: int = 0) -> bytes:
