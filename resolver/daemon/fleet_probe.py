@@ -89,7 +89,9 @@ def _anchors(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
     for text in texts:
         zone, *tags = text.split()
         if tags and all(tag.isascii() and tag.isdigit() for tag in tags):
-            anchors[zone.lower()] = tuple(sorted(int(tag) for tag in tags))
+            anchors[zone.lower()] = tuple(
+                sorted({int(tag) for tag in tags})
+            )  # Unbound tells one twice that it has as DS and DNSKEY
     return anchors
 
 

@@ -38,7 +38,7 @@ server:
   do-not-query-localhost: no
   root-hints: "{hints}"
   trust-anchor-file: "{anchor}"
-  module-config: "validator iterator"
+  module-config: "{modules}"
   ede: yes
   qname-minimisation: yes
   unblock-lan-zones: yes
@@ -153,11 +153,12 @@ def akashi(
 
 
 @contextlib.contextmanager
-def unbound(program: str, directory: Path, hints: Path, anchor: Path) -> Iterator[Resolver]:
-    """Unbound, validating, on a port of its own."""
+def unbound(program: str, directory: Path, hints: Path, anchor: Path, *, validating: bool = True) -> Iterator[Resolver]:
+    """Unbound, on a port of its own."""
     resolver = Resolver("unbound", free_port())
     config = directory / "unbound.conf"
-    config.write_text(UNBOUND.format(port=resolver.port, directory=directory, hints=hints, anchor=anchor))
+    modules = "validator iterator" if validating else "iterator"
+    config.write_text(UNBOUND.format(port=resolver.port, directory=directory, hints=hints, anchor=anchor, modules=modules))
     log = directory / "unbound.log"
     with process([program, "-d", "-c", str(config)], log) as child:
         _wait(resolver, child, log, "localhost")
