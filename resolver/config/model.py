@@ -29,6 +29,7 @@ from resolver.config.values import (
     LimitNames,
     Nsid,
     OptionalEndpoint,
+    OptionalFile,
     Prefixes,
     Ratio,
     Seconds,
@@ -118,6 +119,27 @@ class ServerSection(Section):
         "Tell clients that ask over TCP how long their connection may stay idle.",
         source="RFC 7828",
         reload=Reload.LIVE,
+    )
+    cookies: Flag = option(
+        True,
+        "Give clients that know DNS cookies one, by which they can later show that their address is not forged.",
+        source="RFC 7873, RFC 9018",
+        reload=Reload.LIVE,
+    )
+    cookie_secret: OptionalFile = option(
+        "",
+        "File with the secrets of the cookies, shared by servers of an anycast address: 32 hexadecimal digits a line; the"
+        ' first makes cookies, all verify (for roll-over). "" makes one at each start.',
+        source="RFC 9018 §5",
+        reload=Reload.LIVE,
+        note="readable by the daemon's user, not by everybody",
+    )
+    require_cookie: Flag = option(
+        False,
+        "Clients that show a DNS cookie over UDP must show a valid one; others of them get BADCOOKIE and come again.",
+        source="RFC 7873 §5.2.3",
+        reload=Reload.LIVE,
+        note="off without cookies",
     )
     local_zones: Flag = option(
         True,
@@ -475,6 +497,76 @@ class LimitsSection(Section):
         [],
         "Limits that are counted where they would have refused, and enforced only at a far higher ceiling: to see what a"
         " limit would cost before it counts.",
+        source=LOCAL,
+        reload=Reload.LIVE,
+    )
+    client_rate: Count = option(
+        0,
+        "UDP queries a second that a worker takes from one client prefix; 0 is any number. Clients with a valid DNS cookie"
+        " and TCP are not counted.",
+        source="RFC 5358, RFC 4732 §3",
+        reload=Reload.LIVE,
+        low=0,
+        high=10_000_000,
+    )
+    response_rate: Count = option(
+        0,
+        "Equal UDP responses a second that a worker sends to one client prefix; 0 is any number. A denial equals any other"
+        " of its zone, an error every other with its RCODE.",
+        source="RFC 5358",
+        reload=Reload.LIVE,
+        low=0,
+        high=10_000_000,
+    )
+    burst: Duration = option(
+        "2s",
+        "How long a prefix may be silent to save up for a burst at these two rates.",
+        source=LOCAL,
+        reload=Reload.LIVE,
+        low=0.01,
+        high=60,
+    )
+    slip: Count = option(
+        2,
+        "Of the queries over these rates every so many-th is answered shortly (TC, or BADCOOKIE), so that real clients find"
+        " their way; 0 is none.",
+        source="RFC 7873 §5.2.3",
+        reload=Reload.LIVE,
+        low=0,
+        high=100,
+    )
+    prefix_ipv4: Count = option(
+        24, "Length of the IPv4 prefixes by which clients are counted.", source=LOCAL, reload=Reload.LIVE, low=8, high=32
+    )
+    prefix_ipv6: Count = option(
+        56,
+        "Length of the IPv6 prefixes by which clients are counted.",
+        source="RFC 6177",
+        reload=Reload.LIVE,
+        low=16,
+        high=128,
+    )
+    queries_per_client: Count = option(
+        2000,
+        "Queries of one client prefix that a worker resolves at once, of 20000 in all; more are dropped, over TCP answered"
+        " SERVFAIL.",
+        source="RFC 4732 §3",
+        reload=Reload.LIVE,
+        low=1,
+        high=20_000,
+    )
+    refusals: Count = option(
+        100,
+        "REFUSED a second that a worker sends to clients that are not served; the others get nothing.",
+        source="RFC 5358",
+        reload=Reload.LIVE,
+        low=0,
+        high=10_000_000,
+    )
+    exempt: Prefixes = option(
+        [],
+        "Clients for which client-rate, response-rate, queries-per-client and server.tcp-per-client do not hold:"
+        " forwarders, load balancers, monitoring.",
         source=LOCAL,
         reload=Reload.LIVE,
     )

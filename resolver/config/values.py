@@ -318,6 +318,10 @@ def parse_path(value: object) -> Path:
     return Path(text)
 
 
+def parse_optional_file(value: object) -> Path | None:
+    return None if value == "" else parse_path(value)
+
+
 def parse_socket_path(value: object) -> Path | None:
     if value == "":
         return None
@@ -420,6 +424,9 @@ SocketPath = Annotated[
     Path | None,
     PlainValidator(parse_socket_path),
     Kind("path", 'a path of at most 107 octets, or "" for off', _show_or_empty),
+]
+OptionalFile = Annotated[
+    Path | None, PlainValidator(parse_optional_file), Kind("file", 'a file\'s path, or ""', _show_or_empty)
 ]
 BuiltinOrFile = Annotated[
     Path | Literal["builtin"], PlainValidator(parse_file_or_builtin), Kind("file", '"builtin" or a file\'s path', str)

@@ -3,8 +3,12 @@
 Raises StartError for what only shows now: a hints or anchors file whose content makes no sense.
 """
 
+import dataclasses
+import functools
 import os
+import secrets
 import socket
+import stat
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,6 +17,9 @@ from typing import Final
 from resolver.config import Config, Endpoint
 from resolver.daemon.errors import StartError
 from resolver.daemon.hints import root_servers
+from resolver.protect.cookies import Cookies, read_secrets
+from resolver.protect.protection import Protection
+from resolver.protect.rates import ClientRates, Prefixes, Rate, ResponseRates
 from resolver.server.access import AccessList
 from resolver.server.listen_tcp import TcpBounds
 from resolver.server.respond import Identity
@@ -22,6 +29,7 @@ from trust.anchors import Nta, TrustPoint, TrustPoints, builtin, merge
 from trust.policy import Policy, Sha1
 from trust.signature import time_text
 from trust.vocabulary import Address
+from wire.limits import QUERIES_PER_CLIENT, Limits
 from wire.name import Name
 from wire.rdata import key_tag
 from wire.text import name_from_text, name_to_text
@@ -144,6 +152,66 @@ def with_trust(identity: Identity, points: TrustPoints) -> Identity:
             for name, nta in points.ntas.items()
         ),
     )
+
+
+@functools.cache
+def _own_secret() -> bytes:
+    """The cookie secret of a daemon that is given none: made once, so that cookies outlive reloads."""
+    return secrets.token_bytes(16)
+
+
+def build_cookie_secrets(config: Config) -> tuple[bytes, ...]:
+    """The secrets of DNS cookies, the one that makes them first; () when cookies are off.
+
+    Raises:
+        StartError: the file cannot be read, by us or by too many, or holds something else.
+    """
+    server = config.server
+    if not server.cookies:
+        return ()
+    path = server.cookie_secret
+    if path is None:
+        return (_own_secret(),)
+    try:
+        with path.open(encoding="ascii", errors="replace") as file:
+            if os.fstat(file.fileno()).st_mode & stat.S_IROTH:
+                raise StartError(f"server.cookie-secret: {path} can be read by everybody", f"chmod o= {path}")
+            return tuple(read_secrets(file.read(4096)))
+    except OSError as error:
+        raise StartError(f"server.cookie-secret: {path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise StartError(f"server.cookie-secret: {path}: {error}") from None
+
+
+def build_protection(config: Config, cookie_secrets: tuple[bytes, ...], limits: Limits) -> Protection:
+    """What holds for clients. `limits`: where what is reached is counted."""
+    options = config.limits
+    prefixes = Prefixes(options.prefix_ipv4, options.prefix_ipv6, options.exempt)
+    clients = responses = None
+    if options.client_rate or options.response_rate:
+        # Without a rate of queries the buckets only tell prefixes.
+        clients = ClientRates(options.client_rate, options.client_rate * options.burst, prefixes, pack)
+    if options.response_rate:
+        responses = ResponseRates(options.response_rate, options.response_rate * options.burst)
+    return Protection(
+        limits=limits,
+        pack=pack,
+        prefixes=prefixes,
+        cookies=Cookies(cookie_secrets) if cookie_secrets else None,
+        demanded=config.server.require_cookie,
+        clients=clients,
+        responses=responses,
+        refusals=Rate(options.refusals, options.refusals),
+        per_client=dataclasses.replace(QUERIES_PER_CLIENT, value=options.queries_per_client),
+        slip=options.slip,
+    )
+
+
+def pack(address: str) -> bytes:
+    """A client address's octets, from the text that the system gives."""
+    if ":" not in address:
+        return socket.inet_aton(address)
+    return socket.inet_pton(socket.AF_INET6, address.partition("%")[0])
 
 
 def build_tcp_bounds(config: Config) -> TcpBounds:

@@ -51,7 +51,7 @@ def explain_once(
 
 
 async def _once(config: Config, question: Question, server: str | None, fresh: bool, language: str) -> Document:
-    plan = make_plan(config)
+    plan = make_plan(config, serving=False)
     async with prober(plan) as checked, prober(plan) as unchecked:
         listening = None if fresh else _listening(config)
         only = Address(server, config.upstream.port) if server is not None else None

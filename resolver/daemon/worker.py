@@ -14,7 +14,7 @@ import os
 import random
 import signal
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import uvloop
@@ -24,8 +24,10 @@ from resolver.cache.packets import PacketCache
 from resolver.config import Config
 from resolver.daemon.build import (
     build_access,
+    build_cookie_secrets,
     build_identity,
     build_policy,
+    build_protection,
     build_settings,
     build_tcp_bounds,
     build_trust,
@@ -71,15 +73,17 @@ class Plan:
     settings: Settings
     points: TrustPoints
     policy: Policy
+    cookie_secrets: tuple[bytes, ...] = field(default=(), repr=False)
 
 
-def make_plan(config: Config) -> Plan:
-    """Read what the configuration names.
+def make_plan(config: Config, *, serving: bool = True) -> Plan:
+    """Read what the configuration names. `serving`: for a worker with clients, who want more than one answer.
 
     Raises:
         StartError: a file makes no sense.
     """
-    return Plan(config, build_settings(config), build_trust(config), build_policy(config))
+    secrets = build_cookie_secrets(config) if serving else ()
+    return Plan(config, build_settings(config), build_trust(config), build_policy(config), secrets)
 
 
 class Worker:
@@ -115,6 +119,7 @@ class Worker:
             LogObserver(log, validation_failures=config.log.validation_failures),
             log_queries=config.log.queries,
             prefetch=plan.settings.prefetch,
+            protection=build_protection(config, plan.cookie_secrets, self.mesh.limits),
         )
         self.udp = [UdpListener(sock, self.service) for sock in sockets.udp]
         self.tcp = TcpListeners(self.service, build_tcp_bounds(config))
