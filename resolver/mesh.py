@@ -25,11 +25,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias
 
+from resolver.cache.load import FetchLoad
 from resolver.cache.memory import Memory, View
 from resolver.cache.selection import Selection
 from resolver.iteration.addresses import AddressFilter
+from resolver.policy.rules import Scope
 from resolver.resolution import Resolution
 from resolver.resolve.fetch import fetch, recall
+from resolver.resolve.policy import resolve_under_policy, stale_under_policy
 from resolver.resolve.reports import Reports
 from resolver.resolve.resolve import answer_stale, resolve
 from resolver.settings import Dice, Settings
@@ -38,7 +41,7 @@ from trust.policy import Budget, Policy
 from trust.reason import Reason
 from trust.vocabulary import Address, Ask, Need, Now, Outcome, Question, Reply, Security, Steps, Trouble
 from wire import types as t
-from wire.limits import DEPTH, PACKETS, PREFETCHES, RESOLUTION_SECONDS, SUBQUERIES, Limit, Limits
+from wire.limits import DEPTH, FETCHES_PER_ZONE, PACKETS, PREFETCHES, RESOLUTION_SECONDS, SUBQUERIES, Limit, Limits
 
 
 class Send:
@@ -86,15 +89,21 @@ class Quota:
 
 
 Key: TypeAlias = tuple[Question, str]
-"""What a task is about: question and mode ("check", "nocheck" for clients, "renew" for nobody, "fetch" for
-sub-resolutions).
+"""What a task is about: question and mode ("check", "nocheck" for clients, with the label of their policy scope if there is
+one, "renew" for nobody, "fetch" for sub-resolutions).
 """
+
+
+def _mode(checking_disabled: bool, scope: Scope | None) -> str:
+    mode = "nocheck" if checking_disabled else "check"
+    return mode if scope is None else mode + scope.label
 
 
 class Task:
     """One resolution in flight. `patience`: monotonic time until which its clients wait for nothing but fresh data."""
 
     __slots__ = (
+        "ask",
         "ask_id",
         "clients",
         "depth",
@@ -104,6 +113,7 @@ class Task:
         "parents",
         "patience",
         "quota",
+        "scope",
         "view",
         "waits_for",
     )
@@ -119,8 +129,10 @@ class Task:
         self.clients: list[object] = []
         self.parents: list[Task] = []
         self.waits_for: Task | None = None
+        self.ask: Ask | None = None
         self.ask_id = 0
         self.patience = 0.0
+        self.scope: Scope | None = None
         self.done = False
 
 
@@ -149,6 +161,7 @@ class Mesh:
         self._serial = 0
         self._ready: deque[tuple[Task, Reply | None]] = deque()
         self._actions: list[Action] = []
+        self._load = FetchLoad(self.limits, self.memory.servers)
 
     # --- the driver's side ---------------------------------------------------------------------------------------
 
@@ -167,12 +180,20 @@ class Mesh:
         """Resolutions in progress."""
         return len(self._tasks)
 
-    def submit(self, token: object, question: Question, now: Now, *, checking_disabled: bool = False) -> list[Action]:
-        """Resolve for a client; Finish(token, …) comes now or with a later call."""
-        key = (question, "nocheck" if checking_disabled else "check")
+    def submit(
+        self,
+        token: object,
+        question: Question,
+        now: Now,
+        *,
+        checking_disabled: bool = False,
+        scope: Scope | None = None,
+    ) -> list[Action]:
+        """Resolve for a client; Finish(token, …) comes now or with a later call. `scope`: under which response policy."""
+        key = (question, _mode(checking_disabled, scope))
         task = self._tasks.get(key)
         if task is None:
-            task = self._resolve(question, now, checking_disabled=checking_disabled)
+            task = self._resolve(question, now, checking_disabled=checking_disabled, scope=scope)
             self._ready.append((task, None))
         task.clients.append(token)
         if not self.memory.settings.serve_stale:
@@ -193,6 +214,9 @@ class Mesh:
         """Hand in what became of a packet; late or repeated calls are ignored."""
         task = self._asks.pop(ask_id, None)
         if task is not None:
+            assert task.ask is not None
+            self._load.release(task.ask)
+            task.ask = None
             task.ask_id = 0
             self._ready.append((task, reply))
         return self._run()
@@ -225,6 +249,10 @@ class Mesh:
         """Put new trust anchors and NTAs in force: verdicts of the old generation count no more."""
         self.memory.set_trust(points)
 
+    def set_clock(self, note: str, *, verified: bool) -> None:
+        """What is known of our clock: see `Memory.set_clock`."""
+        self.memory.set_clock(note, verified=verified)
+
     def flush(self) -> None:
         """Forget everything learnt."""
         self.memory.flush()
@@ -237,12 +265,17 @@ class Mesh:
         """Resolutions in flight, oldest first, for operators."""
         return list(self._tasks.values())
 
-    def _resolve(self, question: Question, now: Now, *, checking_disabled: bool) -> Task:
+    def _resolve(self, question: Question, now: Now, *, checking_disabled: bool, scope: Scope | None = None) -> Task:
         """A resolution of its own, not yet begun."""
         quota = Quota(now.mono + RESOLUTION_SECONDS.value, self.limits)
         view = View(self.memory, quota.budget, now)
-        generator = resolve(question, view, self.filter, checking_disabled=checking_disabled)
-        return self._start((question, "nocheck" if checking_disabled else "check"), generator, view, quota, 0)
+        if scope is None:
+            generator = resolve(question, view, self.filter, checking_disabled=checking_disabled)
+        else:
+            generator = resolve_under_policy(question, view, self.filter, scope, checking_disabled=checking_disabled)
+        task = self._start((question, _mode(checking_disabled, scope)), generator, view, quota, 0)
+        task.scope = scope
+        return task
 
     def _mind_patience(self, task: Task, now: Now) -> None:
         """A client waits: see to it that it is not for long, as far as there is expired data."""
@@ -260,7 +293,11 @@ class Mesh:
         question, mode = task.key
         # A budget of its own: what it verifies anew is not the resolution's affair.
         view = View(self.memory, Budget(self.limits), now)
-        resolution = answer_stale(question, view, checking_disabled=mode == "nocheck")
+        checking_disabled = mode.startswith("nocheck")
+        if task.scope is None:
+            resolution = answer_stale(question, view, checking_disabled=checking_disabled)
+        else:
+            resolution = stale_under_policy(question, view, task.scope, checking_disabled=checking_disabled)
         if resolution is None:
             return
         self._actions += [Finish(token, resolution) for token in task.clients]
@@ -330,8 +367,14 @@ class Mesh:
         if left <= 0:
             self._refuse(task, RESOLUTION_SECONDS)
             return
+        over = self._load.take(ask, now.mono)
+        if over is not None:
+            trouble = Trouble.QUOTA if over is FETCHES_PER_ZONE else Trouble.BUSY
+            self._ready.append((task, Reply(now, trouble=trouble, text=self.limits.text(over))))
+            return
         quota.packets -= 1
         ask.timeout_s = min(ask.timeout_s, left)
+        task.ask = ask
         self._serial += 1
         self._asks[self._serial] = task
         task.ask_id = self._serial
@@ -454,6 +497,9 @@ class Mesh:
         """Detach a task from what it waits for; work that nobody else waits for is dropped with it."""
         if task.ask_id:
             self._asks.pop(task.ask_id, None)
+            assert task.ask is not None
+            self._load.release(task.ask)
+            task.ask = None
             self._actions.append(Forget(task.ask_id))
             task.ask_id = 0
         other = task.waits_for

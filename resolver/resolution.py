@@ -2,10 +2,33 @@
 the client set (DO, AD, CD, buffer size).
 """
 
+from enum import Enum
+from typing import NamedTuple
+
 from trust.reason import Reason
 from trust.validate import Validated
 from trust.vocabulary import Finding, Question, Security, Step
+from wire.name import Name
 from wire.rrset import RRset
+
+
+class Handling(Enum):
+    """What is done with an answer; anything but ANSWER is the doing of a response policy."""
+
+    ANSWER = "answer"
+    DROP = "drop"
+    """Nothing is sent."""
+    TRUNCATE = "truncate"
+    """Over UDP an empty answer with TC."""
+
+
+class Hit(NamedTuple):
+    """A policy rule that was met: the zone, what triggered, what was done, and the rule as text."""
+
+    zone: str
+    trigger: str
+    action: str
+    rule: str
 
 
 class Resolution:
@@ -22,6 +45,8 @@ class Resolution:
         authoritative: AA: locally served names only.
         steps: each link with what the validator said of it: the material of `explain`.
         findings: what the servers asked did, when resolution failed.
+        handling: whether and how it is sent; `policy`: the policy rules that were met.
+        halted_at: where the caller wanted the alias chain not to be followed further; None when it was followed to its end.
     """
 
     __slots__ = (
@@ -32,6 +57,9 @@ class Resolution:
         "errors",
         "expires_mono",
         "findings",
+        "halted_at",
+        "handling",
+        "policy",
         "question",
         "rcode",
         "reason",
@@ -68,3 +96,6 @@ class Resolution:
         """What a client that sets CD gets for a BOGUS answer: the authority's own RCODE."""
         self.steps = [] if steps is None else steps
         self.findings = [] if findings is None else findings
+        self.handling = Handling.ANSWER
+        self.policy: tuple[Hit, ...] = ()
+        self.halted_at: Name | None = None

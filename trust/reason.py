@@ -31,6 +31,10 @@ class Reason(Enum):
     """The zone's DS records use no digest that we support (RFC 4509, RFC 9905)."""
     UNSIGNABLE = ("unsignable", None)
     """Signatures were asked for, which are never signed themselves (RFC 4035 §2.2): data, but no proof."""
+    POLICY = ("policy", None)
+    """Local policy made the answer (a response policy zone, a local zone, DNS64): it is nobody's signed data. Its EDE is the
+    policy zone's to choose.
+    """
     NSEC3_ITERATIONS = ("nsec3-iterations", 27)
     """The denial uses more NSEC3 iterations than allowed (RFC 9276 §3.2)."""
 
@@ -85,6 +89,8 @@ class Reason(Enum):
     """Upstream answers were malformed or nonsensical."""
     LIMIT = ("limit", 0)
     """A limit of `wire.limits` was hit; the text names it."""
+    OVER_QUOTA = ("over-quota", 0)
+    """Too many questions to the zone's servers are under way already; the text names the limit. It may be over at once."""
     CYCLE = ("cycle", 22)
     """Resolution of the name waits for itself: its name servers live below the name they serve, without glue."""
     ALIAS_LOOP = ("alias-loop", 0)

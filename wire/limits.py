@@ -96,6 +96,15 @@ NS_PER_CUT: Final = Limit("ns-per-delegation", 20, "CVE-2020-8616: name servers 
 ADDRESSES_PER_NS: Final = Limit("addresses-per-ns", 8, "CAMP: addresses kept for one name server", 80)
 ATTEMPTS: Final = Limit("attempts-per-zone", 16, "NXNSAttack: exchanges with one zone's servers for one question", 160)
 RESOLUTION_SECONDS: Final = Limit("seconds-per-resolution", 10, "clients give up sooner than this (RFC 8767 §5)")
+FETCHES_PER_ZONE: Final = Limit(
+    "fetches-per-zone", 400, "random-subdomain floods (RFC 8020 §6): questions to one zone's servers at once", 4000
+)
+FETCHES_PER_SERVER: Final = Limit(
+    "fetches-per-server", 300, "random-subdomain floods: questions to one server address at once", 3000
+)
+FETCHES_WHEN_SILENT: Final = Limit(
+    "fetches-per-silent-server", 20, "floods for dead zones: questions at once to a server that rests after time-outs", 400
+)
 REFERRALS: Final = Limit(
     "referrals", 64, "labels in a name bound useful referrals; loops do not end (RFC 1034 §5.3.3)", 256
 )
@@ -176,8 +185,20 @@ UPSTREAM_UDP: Final = 4096
 """UDP queries to servers in flight, one socket and port each (RFC 5452 §9.2); fewer when file descriptors are short."""
 UPSTREAM_TCP: Final = 256
 """TCP connections to servers open at once (RFC 9210 §4.1)."""
+UPSTREAM_TCP_PIPELINE: Final = 32
+"""Questions at once on one connection to a server (RFC 7766 §6.2.1.1); beyond it another connection is opened."""
+UPSTREAM_TCP_IDLE: Final = 4.0
+"""Seconds that a connection to a server is kept without a question (RFC 7766 §6.2.3: a few)."""
 MISMATCHED: Final = 10
 """Packets to one query's own port that are not its answer, after which it counts as under forgery (RFC 5452 §5)."""
+FORGERY_THRESHOLD: Final = 20
+"""Such packets for one zone's questions, of late, from which on all its servers are asked over TCP (RFC 5452 §9.3)."""
+FORGERY_HALF_LIFE: Final = 60.0
+"""Seconds after which such a packet counts half."""
+FORGERY_SECONDS: Final = 300.0
+"""Seconds for which a zone stays with TCP after it last was over the threshold."""
+FORGERY_ZONES: Final = 1000
+"""Zones for which such packets are counted at once."""
 
 ALL_LIMITS: Final = tuple(v for v in list(globals().values()) if isinstance(v, Limit))
 SHADOWABLE: Final = frozenset(limit.label for limit in ALL_LIMITS if limit.shadowable)

@@ -9,17 +9,20 @@ When no authority answers, expired data may be served (`stale`).
 RFC 1034 §3.6.2 and §5.3, RFC 2308 §2, RFC 4035 §3.2, RFC 6672 §3.1 (synthesised CNAME), RFC 8914, RFC 9520.
 """
 
+from collections.abc import Callable
+
 from resolver.cache.failures import Failure
 from resolver.cache.memory import View
 from resolver.iteration.addresses import AddressFilter
 from resolver.resolution import Resolution
-from resolver.resolve.errors import NO_REACHABLE_AUTHORITY, Error, errors_of_failure, errors_of_verdict, merge, remembered
+from resolver.resolve.errors import NO_REACHABLE_AUTHORITY, Error, errors_of_failure, errors_of_verdict, merge, remembered, with_clock
 from resolver.resolve.fetch import lookup
 from resolver.resolve.link import Link
 from resolver.resolve.links import find_links
 from resolver.resolve.local import LocalAnswer, local_answer
 from resolver.resolve.sentinel import apply_sentinel
 from resolver.resolve.stale import may_be_stale, stale_chain
+from resolver.resolve.untimely import excuse, is_excusable
 from trust.reason import Reason
 from trust.validate import Validated
 from trust.vocabulary import Finding, Kind, Outcome, Question, Security, Step, Steps
@@ -32,16 +35,23 @@ _DENIAL_TYPES = frozenset((t.NSEC, t.NSEC3))
 
 
 def resolve(
-    question: Question, view: View, address_filter: AddressFilter, *, checking_disabled: bool = False
+    question: Question,
+    view: View,
+    address_filter: AddressFilter,
+    *,
+    checking_disabled: bool = False,
+    halts: Callable[[Name], bool] | None = None,
 ) -> Steps[Resolution]:
     """Answer a client's question. Never raises; failures are Resolutions with SERVFAIL.
+
+    `halts`: whether an alias's target is not to be followed; the answer then ends with the alias.
 
     Should anchors or NTAs change meanwhile, it begins again, with what it found in the cache: the answer that a client
     gets, and that the packet cache keeps, is never one of the past.
     """
     while True:
         generation = view.points.generation
-        resolution = yield from _resolve(question, view, address_filter, checking_disabled=checking_disabled)
+        resolution = yield from _resolve(question, view, address_filter, checking_disabled=checking_disabled, halts=halts)
         if view.memory.settings.serve_stale and not view.renewing and may_be_stale(resolution):
             stale = yield from _stale(question, view, resolution.errors, checking_disabled=checking_disabled)
             resolution = stale or resolution
@@ -80,15 +90,23 @@ def _stale(question: Question, view: View, errors: list[Error], *, checking_disa
 
 
 def _resolve(
-    question: Question, view: View, address_filter: AddressFilter, *, checking_disabled: bool
+    question: Question,
+    view: View,
+    address_filter: AddressFilter,
+    *,
+    checking_disabled: bool,
+    halts: Callable[[Name], bool] | None,
 ) -> Steps[Resolution]:
     """Answer a question under one generation of anchors and NTAs."""
     answer = _Answer(question)
     name = question.name
     visited: set[Name] = set()
+    excusable = not checking_disabled and is_excusable(question, view.memory)
     while name not in visited:
         if len(visited) > view.budget.ceiling(CHAIN, len(visited)):
             return answer.failed(Reason.LIMIT, f"limit {view.budget.limits.text(CHAIN)} reached", view)
+        if halts is not None and visited and halts(name):
+            return answer.halted(name)
         visited.add(name)
         local = local_answer(name, question.rtype, view.memory.settings)
         if local is not None:
@@ -104,10 +122,13 @@ def _resolve(
             return answer.failed(found.failure or Reason.NO_AUTHORITY, found.text, view, found)
         target: Name | None = None
         for link in found:
+            if halts is not None and link.step.name not in visited and halts(link.step.name):
+                return answer.halted(link.step.name)
             visited.add(link.step.name)
-            target = answer.add(link, view)
+            judged = (yield from excuse(link, view)) if excusable else link
+            target = answer.add(judged, view)
             if answer.is_bogus:
-                return answer.bogus(link)
+                return answer.bogus(judged)
         if target is None:
             return answer.done()
         name = target
@@ -180,13 +201,18 @@ class _Answer:
         if verdict.security is Security.BOGUS:
             self.security, self.reason = Security.BOGUS, verdict.reason
             self.errors = merge(errors_of_verdict(verdict, nta=view.memory.settings.nta_extended_error))
+            if view.memory.clock_note:
+                self.errors = with_clock(self.errors, view.memory.clock_note)
             if link.from_cache:
                 self.errors = remembered(self.errors)
             return
         if verdict.security is not Security.SECURE and self.security is Security.SECURE:
             self.security, self.reason = verdict.security, verdict.reason
         if verdict.security is not Security.SECURE or verdict.notes:
-            self.errors = merge(self.errors + errors_of_verdict(verdict, nta=view.memory.settings.nta_extended_error))
+            errors = errors_of_verdict(verdict, nta=view.memory.settings.nta_extended_error)
+            if view.memory.clock_note:
+                errors = with_clock(errors, view.memory.clock_note)
+            self.errors = merge(self.errors + errors)
 
     def add_local(self, local: LocalAnswer, view: View) -> Resolution:
         """End the chain with a locally served name: never secure."""
@@ -213,6 +239,12 @@ class _Answer:
             steps=self.steps,
         )
 
+    def halted(self, name: Name) -> Resolution:
+        """The caller wants to go on with this name by itself."""
+        resolution = self.done()
+        resolution.halted_at = name
+        return resolution
+
     def bogus(self, link: Link) -> Resolution:
         """A link does not validate: SERVFAIL, with the data beside it for clients that check themselves."""
         resolution = self.done()
@@ -225,7 +257,8 @@ class _Answer:
         """No answer: SERVFAIL with what the servers did."""
         findings = outcome.findings if outcome is not None else []
         errors = errors_of_failure(reason, text, findings)
-        return self._servfail(reason, errors, view.now.mono + FAILURE_TTL, findings)
+        life = FAILURE_TTL if reason is not Reason.OVER_QUOTA else 0  # the next client may have better luck
+        return self._servfail(reason, errors, view.now.mono + life, findings)
 
     def failed_before(self, failure: Failure) -> Resolution:
         """RFC 9520: the failure is remembered; its own errors stand, and 13 says that they are not fresh."""

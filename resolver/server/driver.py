@@ -21,6 +21,7 @@ from typing import Final, Protocol
 
 from resolver.cache.selection import Selection
 from resolver.mesh import Action, Finish, Forget, Mesh, Send
+from resolver.policy.rules import Scope
 from resolver.resolution import Resolution
 from resolver.server import clock
 from resolver.server.counters import Counters
@@ -94,11 +95,13 @@ class Driver:
         """Resolutions in progress."""
         return self.mesh.inflight
 
-    def submit(self, waiter: Waiter, question: Question, *, checking_disabled: bool = False) -> None:
-        """Resolve for a client; `waiter.finish` is called, possibly before this returns."""
+    def submit(
+        self, waiter: Waiter, question: Question, *, checking_disabled: bool = False, scope: Scope | None = None
+    ) -> None:
+        """Resolve for a client; `waiter.finish` is called, possibly before this returns. `scope`: of its policy, if any."""
         now = clock.now()
         try:
-            actions = self.mesh.submit(waiter, question, now, checking_disabled=checking_disabled)
+            actions = self.mesh.submit(waiter, question, now, checking_disabled=checking_disabled, scope=scope)
         except Exception as error:
             self._tell("submit", error)
             waiter.abandon()
@@ -137,6 +140,11 @@ class Driver:
     def set_trust(self, points: TrustPoints) -> None:
         """Put other trust anchors and NTAs in force."""
         self.mesh.set_trust(points)
+        self._perform([])
+
+    def set_clock(self, note: str, *, verified: bool) -> None:
+        """What is known of our clock: see `Memory.set_clock`."""
+        self.mesh.set_clock(note, verified=verified)
         self._perform([])
 
     def flush(self) -> None:
