@@ -65,8 +65,12 @@ class Settings:
     """Special and locally served names are answered here (RFC 6761, 6303, 7793)."""
     error_reports: bool = False
     """Operators of failing zones are told, where their servers name an agent (RFC 9567)."""
+    ntp_names: tuple[Name, ...] = ()
+    """Names, with those below, whose addresses are found although our clock is wrong (resolve.untimely)."""
     nta_extended_error: bool = True
     """EDE 33 on answers under a negative trust anchor."""
+    cookie_secret: bytes = b""
+    """The key of the cookies sent to servers (RFC 7873), at most 32 octets; without one none are sent."""
     shadow: frozenset[str] = frozenset()
     """Limits that are counted, not enforced, by their labels (wire.limits)."""
     sentinel: bool = True

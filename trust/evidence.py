@@ -22,7 +22,7 @@ from wire.text import name_to_text, type_to_text
 DENIAL_TYPES: Final = frozenset((t.NSEC, t.NSEC3))
 _FINDINGS_SHOWN: Final = 4
 _OWN_TROUBLE: Final = frozenset((Trouble.LIMIT, Trouble.CYCLE, Trouble.CANCELLED))
-_OWN_FAILURES: Final = frozenset((Reason.LIMIT, Reason.CYCLE, Reason.ALIAS_LOOP))
+_OWN_FAILURES: Final = frozenset((Reason.LIMIT, Reason.OVER_QUOTA, Reason.CYCLE, Reason.ALIAS_LOOP))
 
 
 class Evidence:

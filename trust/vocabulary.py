@@ -55,11 +55,13 @@ class Ask:
         qname, qtype: the question (lower-cased; the driver randomises the case when `randomise_case`).
         edns: whether to send OPT with DO; `recursion_desired`: the RD bit (forwarders); `checking_disabled`: the CD bit.
         nsid: whether to ask the server for its identity (RFC 5001); with EDNS only.
+        cookie: the COOKIE option's data, client cookie first (RFC 7873 §4); b"" for none; with EDNS only.
         timeout_s: seconds after which the driver replies with Trouble.TIMEOUT.
     """
 
     __slots__ = (
         "checking_disabled",
+        "cookie",
         "edns",
         "ns_name",
         "nsid",
@@ -87,6 +89,7 @@ class Ask:
         recursion_desired: bool = False,
         checking_disabled: bool = True,
         nsid: bool = False,
+        cookie: bytes = b"",
         timeout_s: float = 1.0,
     ) -> None:
         self.server = server
@@ -100,6 +103,7 @@ class Ask:
         self.recursion_desired = recursion_desired
         self.checking_disabled = checking_disabled
         self.nsid = nsid
+        self.cookie = cookie
         self.timeout_s = timeout_s
 
     def __repr__(self) -> str:
@@ -130,18 +134,22 @@ class Trouble(Enum):
     MALFORMED = "malformed answer"
     CASE = "question's case not echoed"
     SPOOFED = "too many mismatched answers"
+    OVERSIZE = "longer over UDP than asked for"
     CYCLE = "waits for itself"
     LIMIT = "over a limit"
+    QUOTA = "too many questions for the zone under way"
+    BUSY = "too many questions to the server under way"
     CANCELLED = "cancelled"
 
 
 class Reply:
     """What comes back. Exactly one of `message` (an Ask answered), `outcome` (a Need resolved) and `trouble` is set.
 
-    `rtt_s`: seconds the exchange took; `text`: a detail for findings (the malformation, the limit's name).
+    `rtt_s`: seconds the exchange took; `text`: a detail for findings (the malformation, the limit's name); `mismatched`:
+    packets that came meanwhile to the question's own port and were not its answer.
     """
 
-    __slots__ = ("message", "now", "outcome", "rtt_s", "text", "trouble")
+    __slots__ = ("message", "mismatched", "now", "outcome", "rtt_s", "text", "trouble")
 
     def __init__(
         self,
@@ -151,8 +159,10 @@ class Reply:
         trouble: Trouble | None = None,
         rtt_s: float = 0.0,
         text: str = "",
+        mismatched: int = 0,
     ) -> None:
         self.now = now
+        self.mismatched = mismatched
         self.message = message
         self.outcome = outcome
         self.trouble = trouble

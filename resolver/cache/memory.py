@@ -12,6 +12,7 @@ from resolver.cache.channels import ReportChannels
 from resolver.cache.delegations import Delegations
 from resolver.cache.denials import DenialCache
 from resolver.cache.failures import Failures
+from resolver.cache.forgery import ForgeryWatch
 from resolver.cache.selection import Selection
 from resolver.cache.servers import Servers
 from resolver.settings import Dice, Settings
@@ -84,12 +85,15 @@ class Memory:
         self.dice = dice
         self.answers = AnswerCache(settings.cache_size, settings.stale_max_age if settings.serve_stale else 0.0)
         self.delegations = Delegations(configured_cuts(settings))
-        self.servers = Servers()
+        self.servers = Servers(settings.cookie_secret)
+        self.forgery = ForgeryWatch()
         self.failures = Failures()
         self.zones = ZoneTrusts(self.answers)
         self.denials = DenialCache()
         self.channels = ReportChannels()
         self.epoch = 0
+        self.clock_note = ""
+        self.clock_verified = False
         self.due: list[Question] = []
         self.prefetches = 0
 
@@ -107,6 +111,17 @@ class Memory:
         for name in ended:
             self.flush_selected(Selection(name))
         self.epoch += 1
+
+    def set_clock(self, note: str, *, verified: bool) -> None:
+        """What is known of our clock: what errors about times say of it ("" when nothing), and whether it is right.
+
+        When it turns out right, what was refused for its sake is forgotten.
+        """
+        if verified and not self.clock_verified:
+            self.flush_selected(Selection(ROOT, True, None, True))
+        elif (note, verified) != (self.clock_note, self.clock_verified):
+            self.epoch += 1
+        self.clock_note, self.clock_verified = note, verified
 
     def flush(self) -> None:
         """Forget everything learnt, server round-trip times excepted."""

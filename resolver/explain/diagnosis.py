@@ -72,7 +72,7 @@ class Fault:
 _TIMES: Final = frozenset((Reason.SIGNATURE_EXPIRED, Reason.SIGNATURE_NOT_YET_VALID, Reason.SIGNATURE_EXPIRED_BEFORE_VALID))
 _CLOCK: Final = frozenset((Reason.SIGNATURE_EXPIRED, Reason.SIGNATURE_NOT_YET_VALID))
 _AGREE: Final = frozenset((Reason.NO_MATCHING_DNSKEY, Reason.DNSKEY_MISSING, Reason.NO_ZONE_KEY_BIT))
-_OURS: Final = frozenset((Reason.LIMIT, Reason.NOT_READY, Reason.PROHIBITED))
+_OURS: Final = frozenset((Reason.LIMIT, Reason.OVER_QUOTA, Reason.NOT_READY, Reason.PROHIBITED))
 _UNREACHED: Final = frozenset((Reason.CHAIN_UNREACHABLE, Reason.INDETERMINATE))
 _OLD: Final = frozenset((Reason.UNSUPPORTED_ALGORITHM, Reason.UNSUPPORTED_DIGEST, Reason.NSEC3_ITERATIONS))
 

@@ -1,27 +1,31 @@
 """Asking one zone's servers: choose one, ask it, and when it is of no use the next.
 
 Choice: the server with the least expected time, except that now and then another one is tried, so that a server which has
-become better is noticed. One that rests after time-outs is asked when all others have failed, or as a probe when its rest
-is over. Addresses that glue did not give are resolved one name at a time, and only when those at hand have been tried.
+become better is noticed. One that rests after time-outs, or whose address family does, is asked when all others have
+failed, or as a probe when its rest is over. Addresses that glue did not give are resolved one name at a time, and only when
+those at hand have been tried.
 
-RFC 1035 §7.2, RFC 5452 (what the driver matches), RFC 6891 §7 (servers without EDNS), RFC 7766 §5 (TCP after TC), RFC 9520.
+Over TCP go questions whose answer over UDP was truncated, too long, without the case or the cookie that this server used to
+give, or among too many mismatched packets; and all questions to a zone that is under forgery (`resolver.cache.forgery`).
+
+RFC 1035 §7.2, RFC 5452 (what the driver matches), RFC 6891 §7 (servers without EDNS), RFC 7766 §5 (TCP after TC),
+RFC 7873 §5 (cookies), RFC 9520.
 """
 
 from typing import Final
 
 from resolver.cache.memory import View
-from resolver.cache.servers import QUIRK_SECONDS, Server
+from resolver.cache.servers import CLIENT_COOKIE, QUIRK_SECONDS, Server
 from resolver.iteration.addresses import AddressFilter, text_of
 from resolver.iteration.response import Reading, Shape, read_response
+from trust.policy import Budget
 from trust.vocabulary import Address, Ask, Cut, Finding, Kind, Need, Question, Reply, Security, Steps, Transport, Trouble
 from wire import types as t
-from wire.edns import REPORT_CHANNEL
-from wire.limits import ADDRESSES_PER_NS
+from wire.edns import COOKIE, REPORT_CHANNEL
+from wire.limits import ADDRESSES_PER_NS, ATTEMPTS
 from wire.message import Message
 from wire.name import Name
 
-MAX_ATTEMPTS: Final = 16
-"""Exchanges with one zone's servers for one question; the packet budget of the whole query bounds them too."""
 TRIES_PER_ADDRESS: Final = 3
 EXPLORE: Final = 0.05
 """Share of questions for which a server other than the best is tried."""
@@ -31,8 +35,18 @@ CLOSE: Final = 1.2
 """Servers within this factor of the best are taken as equal, and share the load."""
 
 
+_MAX_TURNS: Final = 6
+"""Packets to one server in a row for one question: TC, EDNS, cookies and case may each need another one."""
+_OVER_TCP: Final = frozenset((Trouble.CASE, Trouble.SPOOFED, Trouble.OVERSIZE))
+"""What may be forged or cut over UDP, and cannot be over TCP."""
+
+
 class LimitReachedError(Exception):
     """A limit or the deadline ended the resolution; the message names it."""
+
+
+class OverQuotaError(LimitReachedError):
+    """Too much of the same is under way: it would have to wait, and fails instead."""
 
 
 class Exchange:
@@ -41,6 +55,7 @@ class Exchange:
     __slots__ = (
         "_first_finding",
         "avoid",
+        "busy",
         "cut",
         "doubtful",
         "filter",
@@ -68,6 +83,7 @@ class Exchange:
         self.looked_up: set[Question] = set()
         self.learnt: dict[Name, list[Address]] = {}
         self.refused: set[str] = set()
+        self.busy = ""
 
     def ask(self, qname: Name, qtype: int, *, minimised: bool = False) -> Steps[Reading | None]:
         """Ask until one server gives a useful answer; None when none does (the findings say why).
@@ -82,14 +98,18 @@ class Exchange:
         self.tries = {}
         self.doubtful = None
         self.minimised = minimised
-        for _ in range(MAX_ATTEMPTS):
+        for attempt in range(1, ATTEMPTS.hard + 1):
+            if attempt > ATTEMPTS.value and attempt > self.view.budget.ceiling(ATTEMPTS, attempt):
+                limit = f"limit {self.view.budget.limits.text(ATTEMPTS)} reached"
+                self.findings.append(Finding(None, self.cut.zone, question, limit, self.only_silence))
+                break
             pick = self._choose(question)
             while pick is None:
                 found = yield from self._find_addresses()
                 if not found:
                     pick = self._choose(question, again=True)
                     if pick is None:
-                        return self.doubtful
+                        return self._nothing()
                     break
                 pick = self._choose(question)
             address, ns_name = pick
@@ -97,6 +117,12 @@ class Exchange:
             reading = yield from self._one(address, ns_name, question)
             if reading is not None:
                 return reading
+        return self._nothing()
+
+    def _nothing(self) -> Reading | None:
+        """No server gave a useful answer: what there is instead."""
+        if self.busy and self.doubtful is None:
+            raise OverQuotaError(self.busy)
         return self.doubtful
 
     @property
@@ -111,6 +137,7 @@ class Exchange:
         servers = self.view.memory.servers
         mono = self.view.now.mono
         zone = self.cut.zone
+        doubt = servers.doubt
         ceiling = TRIES_PER_ADDRESS if again else 1
         awake: list[tuple[float, Address, Name]] = []
         resting: list[tuple[float, Address, Name]] = []
@@ -123,14 +150,20 @@ class Exchange:
                     self.tries[address] = TRIES_PER_ADDRESS
                     self._note(address, ns_name, question, "known to be lame")
                 continue
-            (resting if server.rest_until > mono else awake).append((server.cost(), address, ns_name))
+            rests = server.rest_until > mono or (doubt and servers.rests(address, mono))
+            (resting if rests else awake).append((server.cost(), address, ns_name))
         pool = awake or resting
         if not pool:
             return None
-        if len(pool) == 1:
-            return pool[0][1:]
+        pick = pool[0][1:] if len(pool) == 1 else self._draw(pool, explore=bool(awake))
+        if doubt:
+            servers.probes(pick[0], mono)
+        return pick
+
+    def _draw(self, pool: list[tuple[float, Address, Name]], *, explore: bool) -> tuple[Address, Name]:
+        """One of several servers: among those close to the best, or to `explore`, now and then, any."""
         dice = self.view.memory.dice
-        if awake and dice.random() < EXPLORE:
+        if explore and dice.random() < EXPLORE:
             return pool[int(dice.random() * len(pool))][1:]
         pool.sort(key=lambda candidate: candidate[0])
         best = pool[0][0] * CLOSE
@@ -162,7 +195,7 @@ class Exchange:
         for rtype in (t.A, t.AAAA):
             entry = memory.answers.exact(ns_name, rtype, mono)
             if entry is not None and entry.step.kind is Kind.ANSWER:
-                out += _addresses_in(entry.step.rrsets[0].rdatas, memory.settings.port)
+                out += _addresses_in(entry.step.rrsets[0].rdatas, memory.settings.port, self.view.budget)
         return out
 
     def _find_addresses(self) -> Steps[bool]:
@@ -188,7 +221,7 @@ class Exchange:
         if reply.outcome is not None and reply.outcome.steps:
             step = reply.outcome.steps[-1]
             if step.kind is Kind.ANSWER and step.rtype == question.rtype:
-                return _addresses_in(step.rrsets[0].rdatas, self.view.memory.settings.port)
+                return _addresses_in(step.rrsets[0].rdatas, self.view.memory.settings.port, self.view.budget)
             what = f"has no address ({step.kind.value})"
         elif reply.trouble is Trouble.CYCLE:
             what = WAITS_FOR_ITSELF
@@ -204,10 +237,17 @@ class Exchange:
         view = self.view
         memory = view.memory
         settings = memory.settings
-        server = memory.servers.get(address)
-        edns = server.no_edns_until <= view.now.mono
-        transport = Transport.UDP
-        for _ in range(4):
+        servers = memory.servers
+        server = servers.get(address)
+        mono = view.now.mono
+        edns = server.no_edns_until <= mono
+        cookie = servers.cookie(address, server, mono)
+        if server.failures & 1 and server.srtt < 0:
+            cookie = b""  # it may be the option on which it, or what stands before it, is silent
+        forged = memory.forgery.zones
+        transport = Transport.TCP if forged and memory.forgery.under(self.cut.zone, mono) else Transport.UDP
+        for _ in range(_MAX_TURNS):
+            patience = servers.patience(address, server) if servers.doubt else server.timeout()
             reply = yield Ask(
                 address,
                 question.name,
@@ -218,32 +258,96 @@ class Exchange:
                 edns=edns,
                 randomise_case=settings.randomise_case and server.no_case_until <= view.now.mono,
                 recursion_desired=self.cut.forward,
-                timeout_s=server.timeout() if transport is Transport.UDP else max(2.0, server.timeout()),
+                cookie=cookie,
+                timeout_s=patience if transport is Transport.UDP else max(2.0, patience),
             )
-            if reply.trouble is Trouble.CASE and transport is Transport.UDP:
+            if reply.mismatched:
+                self._mismatched(reply.mismatched)
+            if reply.trouble in _OVER_TCP and transport is Transport.UDP:
                 # Over TCP nobody can guess the answer, so the case does not matter there.
-                server.no_case_until = view.now.mono + QUIRK_SECONDS
+                self._suspect(server, reply.trouble)
                 transport = Transport.TCP
                 continue
-            if reply.message is None:
+            message = reply.message
+            if message is None:
                 self._trouble(address, ns_name, question, server, reply)
                 return None
-            message = reply.message
+            first = server.srtt < 0
             server.heard(reply.rtt_s)
+            if servers.doubt:
+                servers.answered(address)
             if message.truncated and transport is Transport.UDP:
                 transport = Transport.TCP
                 continue
+            if cookie:
+                turn = self._cookie(server, cookie, message, transport)
+                if turn is not None:
+                    cookie, transport = turn
+                    continue
+            elif first and edns and server.cookie:
+                server.no_cookies(view.now.mono)  # silent with a cookie, not without
+            if server.case_misses and transport is Transport.UDP:
+                server.case_misses = 0
             if edns and _knows_no_edns(message):
                 if self._signed():
                     # Without EDNS there are no signatures: such an answer could only be bogus.
                     self._note(address, ns_name, question, "no EDNS support in a signed zone")
                     return None
-                edns = False
+                edns, cookie = False, b""
                 server.no_edns_until = view.now.mono + QUIRK_SECONDS
                 continue
             return self._judge(message, address, ns_name, question, server)
         self._note(address, ns_name, question, "keeps answering badly")
         return None
+
+    def _cookie(
+        self, server: Server, cookie: bytes, message: Message, transport: Transport
+    ) -> tuple[bytes, Transport] | None:
+        """What the answer to a question with a cookie says of cookies: None to go on with it, or how to ask again.
+
+        RFC 7873 §5.3: the client cookie in it, if any, has been checked.
+        """
+        events = self.view.memory.servers.events
+        found = None if message.edns is None else message.edns.option(COOKIE)
+        if found is not None and len(found) > CLIENT_COOKIE and found != server.cookie:
+            events["cookie-learnt"] += 1
+            server.learn_cookie(found)
+        rcode = message.rcode
+        if rcode == t.BADCOOKIE and transport is Transport.UDP:
+            # Ask once more with the cookie just learnt; a server that still does not like it is asked over TCP.
+            events["cookie-bad"] += 1
+            again = found is not None and len(found) > CLIENT_COOKIE and found != cookie
+            return server.cookie, Transport.UDP if again and len(cookie) == CLIENT_COOKIE else Transport.TCP
+        if found is not None:
+            return None
+        if rcode in (t.FORMERR, t.NOTIMP, t.BADVERS) and not server.gives_cookies:
+            # It may be the option that it cannot bear: RFC 6891 §6.1.2 has it ignored, and not everybody does.
+            events["cookie-refused"] += 1
+            server.no_cookies(self.view.now.mono)
+            return b"", transport
+        if server.gives_cookies:
+            if transport is Transport.UDP:
+                # RFC 7873 §5.3 would have it dropped; over TCP it shows whether the server has stopped, or a forger spoke.
+                events["cookie-missing"] += 1
+                return cookie, Transport.TCP
+            server.no_cookies(self.view.now.mono)
+        return None
+
+    def _mismatched(self, packets: int) -> None:
+        """Packets came that were not the answer: the zone may be under forgery."""
+        memory = self.view.memory
+        memory.servers.events["mismatched"] += packets
+        if memory.forgery.seen(self.cut.zone, packets, self.view.now.mono):
+            memory.servers.events["forgery-tcp"] += 1
+
+    def _suspect(self, server: Server, trouble: Trouble | None) -> None:
+        """What came over UDP cannot be trusted, or is cut short."""
+        events = self.view.memory.servers.events
+        if trouble is Trouble.CASE:
+            events["case"] += 1
+            server.case_missed(self.view.now.mono)
+        elif trouble is Trouble.OVERSIZE:
+            events["oversize"] += 1
 
     def _judge(
         self, message: Message, address: Address, ns_name: Name, question: Question, server: Server
@@ -252,7 +356,9 @@ class Exchange:
         mono = self.view.now.mono
         if memory.settings.error_reports and message.edns is not None and not self.cut.forward:
             memory.channels.learn(self.cut.zone, message.edns.option(REPORT_CHANNEL))
-        reading = read_response(message, question.name, question.rtype, self.cut, address, mono, memory.settings.port)
+        reading = read_response(
+            message, question.name, question.rtype, self.cut, address, mono, memory.settings.port, self.view.budget
+        )
         if reading.shape is Shape.LAME:
             if not self.minimised:
                 server.set_lame(self.cut.zone, mono)
@@ -275,8 +381,13 @@ class Exchange:
         if trouble is Trouble.LIMIT or trouble is None:
             self._note(address, ns_name, question, "has not answered when a limit was reached")
             raise LimitReachedError(reply.text)
+        if trouble is Trouble.QUOTA:
+            raise OverQuotaError(reply.text)
+        if trouble is Trouble.BUSY:
+            self.busy = reply.text
         network = trouble in (Trouble.TIMEOUT, Trouble.UNREACHABLE)
         if network:
+            self.view.memory.servers.unanswered(address, server, self.view.now.mono)
             server.silent(self.view.now.mono)
         if trouble is not Trouble.TIMEOUT:
             self.tries[address] = TRIES_PER_ADDRESS
@@ -294,8 +405,8 @@ class Exchange:
         self.findings.append(Finding(address, ns_name, question, what, network))
 
 
-def _addresses_in(rdatas: list[bytes], port: int) -> list[Address]:
-    return [Address(text_of(rdata), port) for rdata in rdatas[: ADDRESSES_PER_NS.value]]
+def _addresses_in(rdatas: list[bytes], port: int, budget: Budget) -> list[Address]:
+    return [Address(text_of(rdata), port) for rdata in rdatas[: budget.ceiling(ADDRESSES_PER_NS, len(rdatas))]]
 
 
 def _knows_no_edns(message: Message) -> bool:

@@ -15,7 +15,7 @@ RFC 1034 §5.3.3, RFC 9156, RFC 9609, RFC 4035 §4.2 (DS at the parent).
 from resolver.cache.answers import Rank
 from resolver.cache.memory import View
 from resolver.iteration.addresses import AddressFilter
-from resolver.iteration.exchange import WAITS_FOR_ITSELF, Exchange, LimitReachedError
+from resolver.iteration.exchange import WAITS_FOR_ITSELF, Exchange, LimitReachedError, OverQuotaError
 from resolver.iteration.minimise import next_name
 from resolver.iteration.response import Reading, Shape, servers_of
 from resolver.settings import Minimise
@@ -38,6 +38,8 @@ def iterate(
     findings: list[Finding] = []
     try:
         steps = yield from _walk(question, view, address_filter, avoid, findings)
+    except OverQuotaError as limit:
+        return Outcome(question, [], Reason.OVER_QUOTA, findings, f"limit {limit} reached")
     except LimitReachedError as limit:
         return Outcome(question, [], Reason.LIMIT, findings, f"limit {limit} reached")
     if steps is None:
@@ -72,7 +74,9 @@ def _walk(
     minimising = _may_minimise(cut, view)
     steps_minimised = 0
     exchange = Exchange(cut, view, address_filter, findings, avoid)
-    for _ in range(REFERRALS.value):
+    for hop in range(1, REFERRALS.hard + 1):
+        if hop > REFERRALS.value and hop > view.budget.ceiling(REFERRALS, hop):
+            break
         if minimising:
             known = _skip_known(qname, known, view)
             sent = next_name(qname, known, steps_minimised)
@@ -120,7 +124,7 @@ def _walk(
         else:
             view.memory.store(first, view.now.mono, None, Rank.REFERRED)
             known = sent
-    raise LimitReachedError(REFERRALS.label)
+    raise LimitReachedError(view.budget.limits.text(REFERRALS))
 
 
 def _same_servers(left: Cut, right: Cut) -> bool:
@@ -167,7 +171,7 @@ def _learn_root(reading: Reading, view: View) -> None:
         return
     rrset = step.rrset
     settings = view.memory.settings
-    servers = servers_of(rrset, reading.additional, ROOT, settings.port)
+    servers = servers_of(rrset, reading.additional, ROOT, settings.port, view.budget)
     for name, addresses in servers.items():
         if not addresses:
             addresses.extend(settings.root.get(name, []))

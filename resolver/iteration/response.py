@@ -9,6 +9,7 @@ RFC 1034 §4.3.2 and §5.3.3, RFC 2181 §5.4.1 and §9, RFC 2308 §2, RFC 6672 �
 from enum import Enum
 
 from resolver.iteration.addresses import text_of
+from trust.policy import Budget
 from trust.vocabulary import Address, Cut, Kind, Step
 from wire import types as t
 from wire.limits import ADDRESSES_PER_NS, CHAIN, NS_PER_CUT
@@ -55,8 +56,21 @@ class Reading:
         self.text = text
 
 
-def read_response(message: Message, qname: Name, qtype: int, cut: Cut, server: Address, mono: float, port: int) -> Reading:
-    """Read the answer of one of `cut`'s servers. The caller has matched ID and question; `port` is where glue listens."""
+def read_response(
+    message: Message,
+    qname: Name,
+    qtype: int,
+    cut: Cut,
+    server: Address,
+    mono: float,
+    port: int,
+    budget: Budget | None = None,
+) -> Reading:
+    """Read the answer of one of `cut`'s servers. The caller has matched ID and question; `port` is where glue listens.
+
+    `budget`: whose limits hold, and where they are counted when reached.
+    """
+    budget = Budget() if budget is None else budget
     rcode = message.rcode
     if rcode not in (t.NOERROR, t.NXDOMAIN, t.YXDOMAIN):
         return Reading(Shape.UNHELPFUL, text=_RCODES.get(rcode, f"RCODE {rcode}"))
@@ -65,7 +79,7 @@ def read_response(message: Message, qname: Name, qtype: int, cut: Cut, server: A
     recursive = bool(message.flags & t.RA)
     authority = [r for r in message.authority if r.rclass == t.IN and is_subdomain(r.name, zone)]
     if message.answer:
-        steps = _chain(message, qname, qtype, zone, authority, server)
+        steps = _chain(message, qname, qtype, zone, authority, server, budget)
         if steps:
             # A server that did not set AA but offers recursion answered from its cache: it is no authority.
             doubt = "answers from a cache" if not authoritative and recursive else ""
@@ -74,7 +88,7 @@ def read_response(message: Message, qname: Name, qtype: int, cut: Cut, server: A
     if rcode != t.NXDOMAIN and soa is None and not cut.forward:
         delegation = _delegation(authority, qname, zone)
         if delegation is not None:
-            return Reading(Shape.REFERRAL, cut=_referral(message, delegation, authority, cut, mono, port))
+            return Reading(Shape.REFERRAL, cut=_referral(message, delegation, authority, cut, mono, port, budget))
     if rcode == t.YXDOMAIN:
         # RFC 6672 §2.2 has it for a DNAME that leads too far, and there is none.
         return Reading(Shape.UNHELPFUL, text="YXDOMAIN without DNAME")
@@ -92,7 +106,9 @@ def read_response(message: Message, qname: Name, qtype: int, cut: Cut, server: A
     return Reading(Shape.STEPS, [step], text="answers another question" if message.answer and soa is None else "")
 
 
-def _chain(message: Message, qname: Name, qtype: int, zone: Name, authority: list[RRset], server: Address) -> list[Step]:
+def _chain(
+    message: Message, qname: Name, qtype: int, zone: Name, authority: list[RRset], server: Address, budget: Budget
+) -> list[Step]:
     """The steps that the answer section holds, from the question on, as far as the zone's bailiwick reaches."""
     sets: dict[tuple[Name, int], RRset] = {}
     dnames: list[RRset] = []
@@ -105,7 +121,9 @@ def _chain(message: Message, qname: Name, qtype: int, zone: Name, authority: lis
     steps: list[Step] = []
     seen: set[Name] = set()
     name: Name | None = qname
-    while name is not None and name not in seen and len(steps) <= CHAIN.value and is_subdomain(name, zone):
+    while name is not None and name not in seen and is_subdomain(name, zone):
+        if len(steps) > budget.ceiling(CHAIN, len(steps)):
+            break
         seen.add(name)
         # RFC 6672 §2.3: nothing stands below a DNAME; a CNAME there, even if asked for, is made from it.
         redirected = any(is_strict_subdomain(name, dname.name) for dname in dnames)
@@ -185,7 +203,7 @@ def _delegation(authority: list[RRset], qname: Name, zone: Name) -> RRset | None
     return None
 
 
-def _referral(message: Message, ns: RRset, authority: list[RRset], cut: Cut, mono: float, port: int) -> Cut:
+def _referral(message: Message, ns: RRset, authority: list[RRset], cut: Cut, mono: float, port: int, budget: Budget) -> Cut:
     """The cut that a referral shows."""
     ds = None
     denial: list[RRset] = []
@@ -200,18 +218,19 @@ def _referral(message: Message, ns: RRset, authority: list[RRset], cut: Cut, mon
         denial = []
     for rrset in denial:
         ttl = min(ttl, rrset.ttl)
-    servers = servers_of(ns, message.additional, cut.zone, port)
+    servers = servers_of(ns, message.additional, cut.zone, port, budget)
     return Cut(ns.name, cut.zone, servers, mono + ttl, ds, denial)
 
 
-def servers_of(ns: RRset, additional: list[RRset], zone: Name, port: int) -> dict[Name, list[Address]]:
+def servers_of(ns: RRset, additional: list[RRset], zone: Name, port: int, budget: Budget) -> dict[Name, list[Address]]:
     """Name servers with their glue: A and AAAA in the additional section, owned by one of them and within `zone`."""
-    servers: dict[Name, list[Address]] = {name: [] for name in ns.rdatas[: NS_PER_CUT.value]}
+    most = budget.ceiling(NS_PER_CUT, len(ns.rdatas))
+    servers: dict[Name, list[Address]] = {name: [] for name in ns.rdatas[:most]}
     for rrset in additional:
         if rrset.rtype == t.A or rrset.rtype == t.AAAA:
             known = servers.get(rrset.name)
             if known is not None and rrset.rclass == t.IN and is_subdomain(rrset.name, zone):
-                room = ADDRESSES_PER_NS.value - len(known)
+                room = budget.ceiling(ADDRESSES_PER_NS, len(known) + len(rrset.rdatas)) - len(known)
                 known.extend(Address(text_of(rdata), port) for rdata in rrset.rdatas[:room])
     return servers
 

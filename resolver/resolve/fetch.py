@@ -29,7 +29,7 @@ def fetch(
         # the asker's budget was used up, nor that the asker itself is waited for.
         if (
             not avoid
-            and outcome.failure is not Reason.LIMIT
+            and outcome.failure not in (Reason.LIMIT, Reason.OVER_QUOTA)
             and not any(f.what == WAITS_FOR_ITSELF for f in outcome.findings)
         ):
             remember_failure(outcome, view)

@@ -70,7 +70,7 @@ def find_links(
             return [made]
     outcome = yield from iterate(question, view, address_filter)
     if not outcome.steps:
-        if first or outcome.failure is not Reason.LIMIT:
+        if outcome.failure is not Reason.OVER_QUOTA and (first or outcome.failure is not Reason.LIMIT):
             remember_failure(outcome, view, STALE_RECHECK if _has_stale(question, view) else None)
         return outcome
     view.memory.failures.forget(question)

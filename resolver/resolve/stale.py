@@ -42,6 +42,7 @@ _UNAVAILABLE: Final = frozenset(
         Reason.NETWORK,
         Reason.CYCLE,
         Reason.LIMIT,
+        Reason.OVER_QUOTA,
         Reason.INVALID_DATA,
         Reason.CHAIN_UNREACHABLE,
         Reason.INDETERMINATE,
