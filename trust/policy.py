@@ -51,6 +51,8 @@ class Policy:
     sha1: Sha1 = Sha1.INSECURE
     nsec3_max_iterations: int = 50
     """More iterations than this and the denial counts as insecure (RFC 9276 §3.2)."""
+    timeless: bool = False
+    """Signatures count whatever the time. Only `resolver.resolve.untimely` sets it, and calls nothing secure by it."""
 
     @property
     def algorithms(self) -> frozenset[int]:
@@ -83,8 +85,9 @@ class Budget:
 
     def ceiling(self, limit: Limit, wanted: int) -> int:
         """How many of `wanted` things may be had; counts the limit as reached when that is fewer than wanted."""
-        if wanted <= limit.value:
-            return limit.value
+        value = self.limits.value(limit)
+        if wanted <= value:
+            return value
         ceiling = self.limits.ceiling(limit)
         self.reach(limit, refused=wanted > ceiling)
         return ceiling

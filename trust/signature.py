@@ -28,6 +28,8 @@ from wire.rrset import RRset
 from wire.text import name_to_text, type_to_text
 
 _RR_HEAD: Final = struct.Struct("!HHI")
+TIMELESS_LEFT: Final = 60
+"""Seconds that a signature counts as valid yet when times do not count (`Policy.timeless`)."""
 _HALF: Final = 1 << 31
 _MASK: Final = (1 << 32) - 1
 
@@ -133,7 +135,7 @@ def verify_rrset(
             failure.note(_RANK_MALFORMED, Reason.RRSIG_MALFORMED, sig, broken)
             continue
         candidates = keys.find(sig.key_tag, sig.algorithm)
-        untimely = _untimely(sig, now)
+        untimely = _untimely(sig, sig.inception if policy.timeless else now)
         if untimely is not None:
             failure.note(_RANK_TIME if candidates else _RANK_TIME_NO_KEY, untimely, sig)
             continue
@@ -152,7 +154,7 @@ def verify_rrset(
                 assert budget.hit is not None
                 return failure.limit(budget.hit)
             if key.verifies(sig.signature, data):
-                left = _difference(sig.expiration, now)
+                left = TIMELESS_LEFT if policy.timeless else _difference(sig.expiration, now)
                 return SignatureResult(
                     True, Reason.VALID, "", sig, key, encloser, min(rrset.ttl, sig.original_ttl, left), left
                 )

@@ -77,6 +77,7 @@ def build_settings(config: Config) -> Settings:
         aggressive_nsec=config.cache.aggressive_nsec,
         local_zones=config.server.local_zones,
         error_reports=config.trust.error_reports,
+        ntp_names=tuple([name_from_text(name) for name in config.clock.ntp_names]),
         nta_extended_error=config.trust.nta.extended_error,
         sentinel=config.trust.sentinel,
         shadow=frozenset(config.limits.shadow),

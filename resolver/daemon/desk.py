@@ -3,6 +3,8 @@
 | request | does |
 | --- | --- |
 | trust | puts other trust anchors and NTAs in force |
+| clock | what is known of our clock: what errors about times say of it, and whether it is right |
+| failures | hands over what was counted of failing zones since it was last asked |
 | flush | forgets a name, a subtree, a type, what is bogus, or all |
 | lookup | what is remembered of a name |
 | inflight | what is being resolved |
@@ -52,14 +54,18 @@ class Desk:
         sizes: Callable[[], dict[str, int]],
         evictions: Callable[[], dict[str, int]],
         retire: Callable[[], None],
+        drain: Callable[[], Document],
     ) -> None:
         self._driver = driver
         self._service = service
         self._sizes = sizes
         self._evictions = evictions
         self._leave = retire
+        self._drain = drain
         self._tasks: dict[str, Callable[[Document], Document]] = {
             "trust": self._trust,
+            "clock": self._clock,
+            "failures": lambda _: self._drain(),
             "flush": self._flush,
             "lookup": self._lookup,
             "inflight": self._inflight,
@@ -104,6 +110,10 @@ class Desk:
         points = decode_trust(arguments["trust"])
         self.set_trust(points)
         return {"generation": points.generation}
+
+    def _clock(self, arguments: Document) -> Document:
+        self._driver.set_clock(arguments["note"], verified=arguments["verified"])
+        return {}
 
     def _flush(self, arguments: Document) -> Document:
         selection = Selection(

@@ -99,7 +99,8 @@ class Hooks:
     """What others hang onto the manager.
 
     `reloaded`: called with each new configuration in force; `tables`: give routes of the control API (aiohttp's
-    `web.RouteDef`), called when it starts; `metrics`: samples by name for metrics of `metrics_table` that read others.
+    `web.RouteDef`), called when it starts; `metrics`: samples by name for metrics of `metrics_table` that read others;
+    `facts`: more fields of the status.
     """
 
     services: list[Service] = field(default_factory=list)
@@ -107,6 +108,7 @@ class Hooks:
     checks: list[Check] = field(default_factory=list)
     metrics: list[Callable[[], Samples]] = field(default_factory=list)
     reloaded: list[Callable[[Config], None]] = field(default_factory=list)
+    facts: list[Callable[[], Document]] = field(default_factory=list)
 
 
 class Manager:
@@ -133,6 +135,7 @@ class Manager:
         self.hooks = Hooks()
         self.totals = Totals()
         self.trust = TrustHub(plan.points)
+        self.clock: Document = {"note": "", "verified": False}
         self.started_wall = clock.now().wall
         self.started_mono = clock.monotonic()
         self._files = files
@@ -176,6 +179,7 @@ class Manager:
         """The supervisor's own resolver."""
         if self._prober is None:
             self._prober = Prober(self._life.plan, self.points, self.crashed)
+            self._prober.set_clock(self.clock["note"], verified=self.clock["verified"])
         return self._prober
 
     # --- as the supervisor's owner -------------------------------------------------------------------------------
@@ -248,7 +252,7 @@ class Manager:
         def greeting() -> Document:
             in_force = life is self._life
             points = self.points if in_force else self.trust.with_configured(life.plan.points)
-            return {"trust": encode_trust(points)}
+            return {"trust": encode_trust(points), "clock": self.clock}
 
         return Body(run, greeting)
 
@@ -260,6 +264,13 @@ class Manager:
             self._prober.set_trust(points)
         answers = await self.supervisor.ask_all("trust", retiring=True, trust=encode_trust(points))
         return len(answers)
+
+    async def set_clock(self, note: str, verified: bool) -> None:
+        """Let everybody know what is known of our clock (`Memory.set_clock`)."""
+        self.clock = {"note": note, "verified": verified}
+        if self._prober is not None:
+            self._prober.set_clock(note, verified=verified)
+        await self.supervisor.ask_all("clock", retiring=True, **self.clock)
 
     async def flush(self, selection: Selection) -> Document:
         """Have all workers forget; returns how much of each kind, all together."""
@@ -444,4 +455,5 @@ class Manager:
             ],
             "log_level": self._life.level,
             "queries_per_second": round(self.rate("udp_queries", "tcp_queries"), 1),
+            **{key: value for facts in self.hooks.facts for key, value in facts().items()},
         } | stats

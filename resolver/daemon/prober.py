@@ -62,6 +62,7 @@ class Prober:
         self._plan = plan
         self._points = points
         self._crashed = crashed
+        self._clock = "", False
         self._driver: Driver | None = None
         self._leaving: list[Driver] = []
         self._turn = asyncio.Semaphore(MAX_ASKED)
@@ -141,6 +142,12 @@ class Prober:
         if self._driver is not None:
             self._driver.set_trust(points)
 
+    def set_clock(self, note: str, *, verified: bool) -> None:
+        """What is known of our clock: see `Memory.set_clock`."""
+        self._clock = note, verified
+        if self._driver is not None:
+            self._driver.set_clock(note, verified=verified)
+
     def configure(self, plan: Plan, points: TrustPoints) -> None:
         """Go by another configuration from now on; questions in hand are answered by the old one."""
         self._plan, self._points = plan, points
@@ -178,6 +185,7 @@ class Prober:
     def _make_driver(self, points: TrustPoints, settings: Settings) -> Driver:
         plan = self._plan
         mesh = Mesh(settings, points, plan.policy, random.Random(os.urandom(16)))
+        mesh.set_clock(self._clock[0], verified=self._clock[1])
         return Driver(
             mesh,
             asyncio.get_running_loop(),

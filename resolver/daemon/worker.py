@@ -45,6 +45,7 @@ from resolver.server.listen_tcp import TcpListeners
 from resolver.server.listen_udp import UdpListener
 from resolver.server.service import Service
 from resolver.settings import Settings
+from resolver.watch.impact import FailingZones
 from trust.anchors import TrustPoints
 from trust.policy import Policy
 from wire.limits import RESOLUTION_SECONDS, UPSTREAM_TCP, UPSTREAM_UDP
@@ -110,6 +111,7 @@ class Worker:
             crashed=self._crashed,
             new_epoch=self.packets.clear,
         )
+        self.zones = FailingZones()
         self.service = Service(
             self.driver,
             build_access(config),
@@ -124,7 +126,7 @@ class Worker:
         self.udp = [UdpListener(sock, self.service) for sock in sockets.udp]
         self.tcp = TcpListeners(self.service, build_tcp_bounds(config))
         self._tcp_sockets = sockets.tcp
-        self.desk = Desk(self.driver, self.service, self._sizes, self._evictions, self._retire)
+        self.desk = Desk(self.driver, self.service, self._sizes, self._evictions, self._retire, self.zones.drain)
         self._go = asyncio.Event()
         self._stop = asyncio.Event()
         self._drain_s = DRAIN_S
@@ -156,6 +158,7 @@ class Worker:
     def _told(self, what: str, facts: dict[str, Any]) -> None:
         if what == "go":
             self.desk.set_trust(decode_trust(facts["trust"]))
+            self.driver.set_clock(facts["clock"]["note"], verified=facts["clock"]["verified"])
             self._go.set()
 
     def _retire(self) -> None:

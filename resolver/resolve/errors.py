@@ -17,6 +17,8 @@ NO_REACHABLE_AUTHORITY = 22
 NETWORK_ERROR = 23
 INVALID_DATA = 24
 CACHED_ERROR = 13
+_OF_TIME = (7, 8, 25)
+"""Signature expired, not yet valid, expired before valid."""
 
 
 def errors_of_verdict(verdict: Verdict, *, nta: bool) -> list[Error]:
@@ -82,6 +84,12 @@ def _describe(finding: Finding) -> str:
 def remembered(errors: list[Error]) -> list[Error]:
     """The same errors when SERVFAIL comes from a cache: 13 beside the original codes (RFC 8914 §4.14)."""
     return merge([*errors, (CACHED_ERROR, "")])
+
+
+def with_clock(errors: list[Error], note: str) -> list[Error]:
+    """The same errors; those about times say, too, that our clock is wrong (guideline 2-3)."""
+    room = MAX_EDE_TEXT - len(note)
+    return [(code, text[:room] + note if code in _OF_TIME else text) for code, text in errors]
 
 
 def merge(errors: Iterable[Error]) -> list[Error]:
