@@ -39,7 +39,8 @@ class LogObserver:
     """Fulfils `resolver.server.service.Observer`.
 
     Args:
-        validation_failures: whether they are logged at all; `clock`: monotonic seconds.
+        validation_failures: whether they are logged at all; `policy_hits`: whether rules of response policy that are met
+            are; `monotonic`: gives monotonic seconds.
     """
 
     def __init__(
@@ -47,10 +48,12 @@ class LogObserver:
         log: FilteringBoundLogger,
         *,
         validation_failures: bool,
+        policy_hits: bool = False,
         monotonic: Callable[[], float] = clock.monotonic,
     ) -> None:
         self._log = log
         self._wanted = validation_failures
+        self._policy_hits = policy_hits
         self._monotonic = monotonic
         self._known: dict[tuple[Reason, Name], Known] = {}
 
@@ -71,6 +74,21 @@ class LogObserver:
             milliseconds=round(seconds * 1000, 1),
             **facts,
         )
+
+    def rewrote(self, resolution: Resolution, client: str) -> None:
+        """One line for each policy rule that was met, when that is wanted."""
+        if not self._policy_hits:
+            return
+        for hit in resolution.policy:
+            self._log.info(
+                "policy-hit",
+                zone=hit.zone,
+                action=hit.action,
+                rule=hit.rule,
+                name=name_to_text(resolution.question.name),
+                type=type_to_text(resolution.question.rtype),
+                client=client,
+            )
 
     def failed(self, resolution: Resolution) -> None:
         """One line for a validation failure, when it is new or its time has come again."""

@@ -31,6 +31,8 @@ LOCAL_ZONES: Final = "local"
 """How the local zones are called among policy zones."""
 FORGED: Final = 4
 """EDE for data that is not the zone's owner's (RFC 8914 §4.5)."""
+_REMEMBERED: Final = 20_000
+"""Client addresses remembered with whether they are special."""
 DENIAL_TTL: Final = 60
 """Seconds that a denial by policy may be remembered when there is no SOA to say so."""
 
@@ -173,6 +175,7 @@ class ResponsePolicy:
         self._by_client = [zone for zone in self.zones if len(zone.table.client_ip)]
         self._dns64_by_client = dns64 is not None and dns64.clients is not None
         self.by_client = bool(self._by_client) or self._dns64_by_client
+        self._special: dict[str, bool] = {}
         self._by_dnssec = dns64 is not None or any(not zone.options.break_dnssec for zone in self.zones)
         self._ordinary = {
             (dnssec_ok, tcp): Scope(
@@ -204,7 +207,14 @@ class ResponsePolicy:
         """Whether some rule singles this client out."""
         if not self.by_client:
             return False
-        number = number_of(client)
+        special = self._special.get(client)
+        if special is None:
+            if len(self._special) >= _REMEMBERED:
+                self._special.clear()
+            special = self._special[client] = self._singled_out(number_of(client))
+        return special
+
+    def _singled_out(self, number: int) -> bool:
         if self._dns64_by_client and self.dns64 is not None and self.dns64.serves(number):
             return True
         return any(zone.table.client_ip.find(number) is not None for zone in self._by_client)

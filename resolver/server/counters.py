@@ -22,6 +22,7 @@ class Counters:
         client_seconds: from a query to its response, where it had to be resolved; `upstream_seconds`: of exchanges with an
             answer.
         exchanges: ended exchanges with servers by "family|transport|result".
+        policy_drops: queries that policy wants unanswered, by the rules met.
         tcp_accepted, tcp_rejected: client connections taken and turned away (caps).
         tcp_idle_closed, tcp_cut: client connections closed for idleness, and for not reading what they asked for.
         upstream_udp, upstream_tcp: queries sent to servers.
@@ -40,6 +41,7 @@ class Counters:
         "internal_errors",
         "malformed",
         "packet_hits",
+        "policy_drops",
         "refused",
         "send_failures",
         "tally",
@@ -73,6 +75,7 @@ class Counters:
         self.client_seconds = Histogram(CLIENT_BOUNDS)
         self.upstream_seconds = Histogram(UPSTREAM_BOUNDS)
         self.exchanges: dict[str, int] = {}
+        self.policy_drops: dict[str, int] = {}
         self.tcp_accepted = 0
         self.tcp_rejected = 0
         self.tcp_idle_closed = 0
@@ -102,7 +105,7 @@ class Counters:
         return {name: value for name in self.__slots__ if isinstance(value := getattr(self, name), int)}
 
     def said(self) -> dict[str, int]:
-        """By "transport|type|RCODE|verdict|reason|errors|NTA"; numbers where possible, the NTA in hexadecimal."""
+        """By "transport|type|RCODE|verdict|reason|errors|NTA|policy"; numbers where possible, the NTA in hexadecimal."""
         return {
             "|".join(
                 (
@@ -113,6 +116,7 @@ class Counters:
                     said.reason,
                     ",".join(map(str, said.errors)),
                     said.nta.hex(),
+                    said.policy,
                 )
             ): count
             for said, count in self.tally.items()

@@ -58,6 +58,14 @@ class Gate:
         ):
             return
         packets = service.packets
+        policy = service.policy
+        if policy is not None and policy.by_client:
+            # What rules for clients' addresses decide is nobody else's: such clients have no part in the packet cache,
+            # and what is the others' stands there under a key that the receive loop does not look for.
+            if policy.is_special(client):
+                service.take(query, client, Transport.UDP, send)
+                return
+            key = b"+" + key
         packet = packets.find(key, now) if packets is not None else None
         if packet is None:
             service.take(query, client, Transport.UDP, send, key)

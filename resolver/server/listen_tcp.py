@@ -6,6 +6,8 @@ What bounds a client (RFC 7766 §6.2, RFC 9210 §4):
 * idle time: no whole query for that long and none being worked on; octets that make no query do not count, so neither
   silence nor a trickle holds a connection;
 * queries worked on at once for one connection: beyond TCP_PIPELINE it is not read, and the client's window fills up;
+* queries taken up at once, one of each connection in its turn: TURN of all connections, then the loop looks at everything
+  else, so that a stream of queries that are answered at once (some 40 µs each) does not keep other clients waiting;
 * answers it does not read: while the system takes no more, it is not read either; over TCP_UNREAD octets it is cut.
 
 A client that is not served gets one REFUSED and is closed. One that closes its side still gets the answers to what it
@@ -24,12 +26,14 @@ from typing import Final, cast
 from resolver.server.clock import monotonic
 from resolver.server.service import Service
 from trust.vocabulary import Transport
-from wire.limits import TCP_PIPELINE, TCP_UNREAD
+from wire.limits import TCP_CONNECTIONS, TCP_PER_CLIENT, TCP_PIPELINE, TCP_UNREAD
 
 _BACKLOG: Final = 256
 """Connections the system completes before we take them."""
 _SWEEP: Final = 1.0
 """Seconds between looks for idle connections, at most; less when the time-out is shorter."""
+TURN: Final = 64
+"""Queries taken up before the loop turns to other things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class TcpListeners:
         self._servers: list[asyncio.Server] = []
         self._sweeper: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._ready: deque[Connection] = deque()
+        self._turning = False
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Accept on bound sockets."""
@@ -88,9 +94,13 @@ class TcpListeners:
 
     def admit(self, connection: "Connection", client: str) -> bool:
         """Take a new connection, unless the bounds are full."""
-        counters = self.service.counters
+        counters, protection = self.service.counters, self.service.protection
         held = self._by_client.get(client, 0)
-        if held >= self.bounds.per_client or (len(self.connections) >= self.bounds.connections and not self._make_room()):
+        if held >= self.bounds.per_client and protection.counted(client) is not None and protection.refuses(TCP_PER_CLIENT):
+            counters.tcp_rejected += 1
+            return False
+        if len(self.connections) >= self.bounds.connections and not self._make_room():
+            protection.limits.count(TCP_CONNECTIONS, refused=True)
             counters.tcp_rejected += 1
             return False
         counters.tcp_accepted += 1
@@ -106,6 +116,33 @@ class TcpListeners:
         if connection in self.connections:
             del self.connections[connection]
             self.connections[connection] = None
+
+    def wants_turn(self, connection: "Connection") -> None:
+        """A connection has queries to be taken up, now or in a moment."""
+        if not connection.in_line:
+            connection.in_line = True
+            self._ready.append(connection)
+            self._schedule()
+
+    def _schedule(self) -> None:
+        if not self._turning:
+            self._turning = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Take up queries, one of each connection after the other's."""
+        self._turning = False
+        ready = self._ready
+        for _ in range(TURN):
+            if not ready:
+                return
+            connection = ready.popleft()
+            connection.in_line = False
+            if connection.take_one() and not connection.in_line:
+                connection.in_line = True
+                ready.append(connection)
+        if ready:
+            self._schedule()
 
     def ended(self, connection: "Connection", client: str) -> None:
         """A connection is gone."""
@@ -155,6 +192,7 @@ class Connection(asyncio.Protocol):
     Attributes:
         client: address as text; `used_at`: monotonic time of the last whole query or answer.
         busy: whether queries of it are being worked on; `stalled`: whether it does not read its answers.
+        in_line: whether it waits for its turn.
     """
 
     def __init__(self, listeners: TcpListeners) -> None:
@@ -169,10 +207,11 @@ class Connection(asyncio.Protocol):
         self.client = ""
         self.used_at = monotonic()
         self.stalled = False
+        self.in_line = False
 
     @property
     def busy(self) -> bool:
-        return self._pending > 0
+        return self._pending > 0 or bool(self._waiting)
 
     # --- asyncio.Protocol ----------------------------------------------------------------------------------------
 
@@ -232,25 +271,40 @@ class Connection(asyncio.Protocol):
     # --- queries and answers -------------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        """Take up the queries that wait, as far as the bounds allow."""
-        waiting = self._waiting
+        """Have the queries that wait taken up, as far as the bounds allow."""
+        if self._may_take():
+            self._listeners.wants_turn(self)
+        self._flow()
+        self._close_if_done()
+
+    def _may_take(self) -> bool:
         pipeline = self._listeners.bounds.pipeline
-        service = self._service
-        while waiting and self._pending < pipeline and not self.stalled and self._transport is not None:
+        return bool(self._waiting) and self._pending < pipeline and not self.stalled and self._transport is not None
+
+    def take_one(self) -> bool:
+        """Take up the next query; whether another may be taken up after it."""
+        if self._may_take():
+            service = self._service
             self._pending += 1
             service.counters.tcp_queries += 1
-            if not service.take(waiting.popleft(), self.client, Transport.TCP, self._answer):
+            if not service.take(self._waiting.popleft(), self.client, Transport.TCP, self._answer):
                 self._pending -= 1
                 # Not a query, or one that will get no answer: the client would wait for it in vain.
                 self.cut()
-                return
+                return False
+            if self._may_take():
+                return True
         self._flow()
         self._close_if_done()
+        return False
 
     def _answer(self, response: bytes) -> None:
         self._pending -= 1
         transport = self._transport
         if transport is None or transport.is_closing():
+            return
+        if not response:
+            self.cut()  # policy wants no answer: the client would wait for it in vain
             return
         transport.write(len(response).to_bytes(2, "big") + response)
         if transport.get_write_buffer_size() > self._listeners.bounds.unread:
@@ -270,7 +324,9 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or self._at_end or transport.is_closing():
             return
-        wanted = not self._waiting and not self.stalled
+        pipeline = self._listeners.bounds.pipeline
+        full = bool(self._waiting) and (self._pending >= pipeline or len(self._waiting) >= pipeline)
+        wanted = not full and not self.stalled
         if wanted and not self._reading:
             self._reading = True
             transport.resume_reading()

@@ -10,7 +10,8 @@ from typing import Final, Protocol
 from resolver.cache.packets import Packet, PacketCache, add_option, opt_length_at
 from resolver.protect.cookies import Standing, is_lawful
 from resolver.protect.protection import COOKIE_HEAD, COOKIE_ROOM, Protection, subject
-from resolver.resolution import Resolution
+from resolver.policy.rules import ResponsePolicy, Scope
+from resolver.resolution import Handling, Resolution
 from resolver.resolve.errors import OTHER as OTHER_ERROR
 from resolver.resolve.errors import remembered
 from resolver.server import clock
@@ -32,7 +33,7 @@ from wire.reader import FormError, read
 STALE: Final = (Reason.STALE, Reason.STALE_NXDOMAIN)
 
 Send = Callable[[bytes], None]
-"""Sends a whole response to the client, if it is still there."""
+"""Sends a whole response to the client, if it is still there. Over TCP an empty one says that there will be none."""
 _BAD_COOKIE = Refusal(t.BADCOOKIE)
 _COOKIE_ONLY = Refusal(t.NOERROR)
 
@@ -40,7 +41,9 @@ _COOKIE_ONLY = Refusal(t.NOERROR)
 class Submitter(Protocol):
     """What a service needs of the driver."""
 
-    def submit(self, waiter: Waiter, question: Question, *, checking_disabled: bool = False) -> None:
+    def submit(
+        self, waiter: Waiter, question: Question, *, checking_disabled: bool = False, scope: Scope | None = None
+    ) -> None:
         """Resolve; `waiter.finish` is called once."""
 
     def renew(self, question: Question) -> None:
@@ -58,15 +61,19 @@ class Observer(Protocol):
     def failed(self, resolution: Resolution) -> None:
         """A client is about to get a response for which validation failed."""
 
+    def rewrote(self, resolution: Resolution, client: str) -> None:
+        """Policy rules were met on the way to a client's answer."""
+
 
 class Service:
     """What all listeners of a worker share.
 
     Attributes:
-        unanswered: client queries being resolved.
+        unanswered: client queries being resolved, at most `unanswered_limit`.
         packets: the packet cache; None when every query must be looked at (`log.queries`).
         held: of `unanswered`, how many each client prefix has; prefixes without any are left out.
         prefetch: whether hits of the packet cache have what is about to expire fetched anew.
+        policy: response policy in force; None when there is none.
     """
 
     def __init__(
@@ -92,7 +99,9 @@ class Service:
         self.observer = observer
         self.log_queries = log_queries
         self.prefetch = prefetch
+        self.policy: ResponsePolicy | None = None
         self.unanswered = 0
+        self.unanswered_limit = CLIENT_QUERIES
 
     def take(self, packet: bytes, client: str, transport: Transport, send: Send, key: bytes | None = None) -> bool:
         """Answer a query now or later; False when it gets no answer at all.
@@ -135,7 +144,13 @@ class Service:
             key = None  # records that we did not look at
         pending = Pending(self, query, asker, key, prefix)
         question = Question(query.qname, query.qtype)
-        self.driver.submit(pending, question, checking_disabled=bool(query.flags & t.CD))
+        policy = self.policy
+        if policy is None:
+            self.driver.submit(pending, question, checking_disabled=bool(query.flags & t.CD))
+        else:
+            dnssec_ok = query.edns is not None and query.edns.dnssec_ok
+            scope = policy.scope(client, dnssec_ok=dnssec_ok, tcp=transport is Transport.TCP)
+            self.driver.submit(pending, question, checking_disabled=bool(query.flags & t.CD), scope=scope)
         if pending.done:
             counters.instant_hits += 1
         return True
@@ -161,9 +176,9 @@ class Service:
     def _too_many(self, prefix: int | None) -> Refusal | None:
         """Which limit of queries being worked on is reached, if any."""
         protection = self.protection
-        if self.unanswered >= CLIENT_QUERIES:
+        if self.unanswered >= self.unanswered_limit:
             protection.limits.count(UNANSWERED, refused=True)
-            return Refusal(t.SERVFAIL, ((OTHER_ERROR, f"{UNANSWERED.label} of {CLIENT_QUERIES}"),))
+            return Refusal(t.SERVFAIL, ((OTHER_ERROR, f"{UNANSWERED.label} of {self.unanswered_limit}"),))
         if prefix is None:
             return None
         held = self.held.get(prefix, 0) + 1
@@ -252,7 +267,7 @@ class Asker:
 class Pending:
     """A client's query while it is being resolved: the mesh's token."""
 
-    __slots__ = ("_asker", "_key", "_prefix", "_query", "_service", "_started", "done")
+    __slots__ = ("_asker", "_key", "_policy", "_prefix", "_query", "_service", "_started", "done")
 
     def __init__(self, service: Service, query: Message, asker: Asker, key: bytes | None, prefix: int | None) -> None:
         self._service = service
@@ -260,6 +275,7 @@ class Pending:
         self._asker = asker
         self._key = key
         self._prefix = prefix
+        self._policy = service.policy
         self._started = clock.monotonic()
         self.done = False
 
@@ -270,7 +286,14 @@ class Pending:
         mono = now.mono
         asker = self._asker
         transport, room = asker.transport, asker.room
+        if resolution.policy:
+            service.observer.rewrote(resolution, asker.client)
+            if resolution.handling is Handling.DROP:
+                self._drop(resolution)
+                return
         response = respond(query, resolution, mono, transport, service.identity, room=room)
+        if resolution.handling is Handling.TRUNCATE:
+            response = truncated(response)
         rcode = response[3] & t.RCODE_MASK
         counters = service.counters
         said = _said(query, transport, rcode, resolution, resolution.errors)
@@ -283,7 +306,12 @@ class Pending:
             soas = [rrset.name for rrset, _ in resolution.authority if rrset.rtype == t.SOA]
             about = subject(question.name, question.rtype, rcode, () if resolution.answer and not rcode else soas)
         # What was cut only to leave room for a cookie is whole for others.
-        if self._key is not None and service.packets is not None and not (room and response[2] & t.TC >> 8):
+        if (
+            self._key is not None
+            and service.packets is not None
+            and not (room and response[2] & t.TC >> 8)
+            and self._policy is service.policy  # not what a policy says that is no longer in force
+        ):
             expires = resolution.expires_mono
             for _, until in resolution.answer:
                 expires = min(expires, until)
@@ -303,6 +331,17 @@ class Pending:
         if service.log_queries:
             service.observer.answered(query, asker.client, transport, rcode, resolution, mono - self._started)
 
+    def _drop(self, resolution: Resolution) -> None:
+        """Policy wants no answer sent."""
+        counters = self._service.counters
+        counters.dropped += 1
+        label = policy_label(resolution)
+        counters.policy_drops[label] = counters.policy_drops.get(label, 0) + 1
+        if not self.done:
+            self._over()
+            if self._asker.transport is Transport.TCP:
+                self._asker.send(b"")  # the connection must not wait for it
+
     def abandon(self) -> None:
         """A bug of ours: the client is told SERVFAIL, unless it has its answer."""
         if not self.done:
@@ -315,6 +354,11 @@ class Pending:
     def _settle(self, response: bytes, about: int, mono: float) -> None:
         if self.done:
             return
+        self._over()
+        self._service.answer(response, self._asker, about, mono)
+
+    def _over(self) -> None:
+        """The client waits no longer."""
         self.done = True
         service = self._service
         service.unanswered -= 1
@@ -324,7 +368,6 @@ class Pending:
                 service.held[self._prefix] = held
             else:
                 del service.held[self._prefix]
-        service.answer(response, self._asker, about, mono)
 
 
 def _said(
@@ -340,7 +383,13 @@ def _said(
     if resolution is None:
         return Said(transport, rtype, rcode, errors=codes)
     nta = _nta_of(resolution) if resolution.reason is Reason.NTA or resolution.reason in STALE else b""
-    return Said(transport, rtype, rcode, resolution.security.value, resolution.reason.label, codes, nta)
+    policy = policy_label(resolution) if resolution.policy else ""
+    return Said(transport, rtype, rcode, resolution.security.value, resolution.reason.label, codes, nta, policy)
+
+
+def policy_label(resolution: Resolution) -> str:
+    """The policy rules that were met, for counting: zone (hexadecimal, since it is any name) and action of each."""
+    return ",".join([f"{hit.zone.encode().hex()}:{hit.action}" for hit in resolution.policy])
 
 
 def _nta_of(resolution: Resolution) -> Name:

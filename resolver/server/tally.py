@@ -36,6 +36,7 @@ class Said(NamedTuple):
         security, reason: as labels; "" for a response that needed no resolution.
         errors: INFO-CODEs.
         nta: the name of the negative trust anchor that decided, in wire format; b"" when none did.
+        policy: the policy rules that were met: "zone:action,…", zones in hexadecimal.
     """
 
     transport: Transport
@@ -45,6 +46,7 @@ class Said(NamedTuple):
     reason: str = ""
     errors: tuple[int, ...] = ()
     nta: bytes = b""
+    policy: str = ""
 
 
 class Tally:
@@ -64,7 +66,7 @@ class Tally:
         if said.rtype != OTHER and said.rtype not in TYPES:
             return self.cell(said._replace(rtype=OTHER))
         if len(self.counts) >= MAX_CELLS and (said.rtype or said.errors or said.reason):
-            return self.cell(Said(said.transport, OTHER, said.rcode, said.security))
+            return self.cell(Said(said.transport, OTHER, said.rcode, said.security, policy=said.policy))
         self._cells[said] = cell = len(self.counts)
         self.counts.append(0)
         return cell
