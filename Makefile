@@ -17,7 +17,7 @@ export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv lab test check format bench ede-table clean
+.PHONY: help venv lab test check format bench endurance ede-table install uninstall clean
 
 help:
 	@echo 'make lab      a mini-Internet and a resolver in the foreground; needs no root; Ctrl-C stops all'
@@ -25,6 +25,8 @@ help:
 	@echo 'make check    format, lint, types, import contracts, generated files fresh'
 	@echo 'make format   apply ruff format and the fixes of ruff check'
 	@echo 'make bench    figures beside the installed peers, in minutes; ARGS=--full takes hours (docs/PERFORMANCE.md)'
+	@echo 'make endurance  a minute of load while workers are killed, the configuration is reloaded, NTAs come and go'
+	@echo 'make install  as root: into /opt/akashi, with systemd unit (PREFIX=, DESTDIR=, WHEELS=; docs/OPERATIONS.md)'
 	@echo 'make ede-table  what Akashi and the installed peers say of every published fault, into docs/EDE.md'
 	@echo 'make venv     only the virtualenv in $(VENV)'
 	@echo 'make clean    stop the lab, remove $(VENV), .lab and every cache'
@@ -68,6 +70,13 @@ format: $(READY)
 bench: $(READY)
 	@tools/install-debian-packages.sh later
 	@$(BIN)/python -m bench run $(ARGS)
+
+endurance: $(READY)
+	@tools/install-debian-packages.sh
+	@$(BIN)/python -m bench.endurance $(ARGS)
+
+install uninstall:
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' WHEELS='$(WHEELS)' tools/install.sh $@
 
 ede-table: $(READY)
 	@tools/install-debian-packages.sh later

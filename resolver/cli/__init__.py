@@ -28,6 +28,7 @@ COMMANDS = {
         "resolver.cli.conform:conform", "The guideline's 2-1 … 2-22 with evidence, and the level reached."
     ),
     "fleet": LazyCommand("resolver.cli.fleet:fleet", "Do all advertised resolvers validate, and alike? check."),
+    "completion": LazyCommand("resolver.cli.completion:completion", "Print the completion script for bash, zsh or fish."),
     "lab": LazyCommand("resolver.cli.lab:lab", "A mini-Internet in a box: signed zones, faults, drills."),
 }
 
