@@ -1,5 +1,7 @@
 """Fetching anew what is wanted and about to expire: when, what of it, and how often."""
 
+from typing import Any
+
 import pytest
 
 from tests.resolver.house import House, broken, silent
@@ -19,7 +21,7 @@ brief 9 A 192.0.2.81
 """ + "".join(f"n{number} {TTL} A 192.0.2.82\n" for number in range(PREFETCHES + 5))
 
 
-def house(**changes: object) -> House:
+def house(**changes: Any) -> House:
     root = SignedZone(".", server="192.0.2.1")
     jp = SignedZone("jp", server="192.0.2.2")
     example = SignedZone("example.jp", RECORDS, server=EXAMPLE_AT)

@@ -1,6 +1,7 @@
 """Expired data while authorities fail (RFC 8767): when it is served, with which verdict, and what takes its place."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,8 @@ far {TTL} CNAME www.other.jp.
 """
 
 
-def house(*, expiration: int | None = None, **changes: object) -> House:
-    """root → jp → example.jp, other.jp (signed) and plain.jp (not). `expiration`: of the signature over www.example.jp/A."""
+def house(*, expiration: int | None = None, **changes: Any) -> House:
+    """root → jp → example.jp, other.jp (signed) and plain.jp (not). `expiration`: of www.example.jp/A's signature."""
     root = SignedZone(".", server="192.0.2.1")
     jp = SignedZone("jp", server="192.0.2.2")
     example = SignedZone("example.jp", RECORDS, server=EXAMPLE_AT)

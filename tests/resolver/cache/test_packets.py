@@ -240,3 +240,32 @@ def test_what_is_too_big_is_not_kept():
     cache = PacketCache(10_000)
     cache.put(b"key", SMALL + bytes(5000), 100.0, 200.0)
     assert len(cache) == 0
+
+
+# --- what is fetched anew ahead of its end -------------------------------------------------------------------------------
+
+
+def test_the_second_hit_near_the_end_tells_once_that_the_data_is_wanted():
+    cache = PacketCache(100_000)
+    cache.put(b"key", SMALL, 100.0, 200.0)
+    cache.renew(b"key", 100.0)
+    packet = cache.find(b"key", 150.0)
+    assert not packet.due
+    assert cache.find(b"key", 191.0).due
+    packet.due = False
+    assert not cache.find(b"key", 195.0).due
+
+
+@pytest.mark.parametrize(("expires", "hits"), [(200.0, [191.0]), (109.0, [105.0, 108.9]), (200.0, [150.0, 189.0])])
+def test_not_at_the_first_hit_nor_for_a_short_life_nor_too_soon(expires, hits):
+    cache = PacketCache(100_000)
+    cache.put(b"key", SMALL, 100.0, expires)
+    cache.renew(b"key", 100.0)
+    assert not any(cache.find(b"key", mono).due for mono in hits)
+
+
+def test_nothing_is_wanted_of_what_nobody_said_so():
+    cache = PacketCache(100_000)
+    cache.put(b"key", SMALL, 100.0, 200.0)
+    cache.renew(b"other", 100.0)
+    assert not any(cache.find(b"key", mono).due for mono in (150.0, 199.0))

@@ -10,12 +10,15 @@ import dns.message
 import dns.rcode
 import pytest
 
+from resolver.server import clock
 from resolver.server.access import AccessList
 from resolver.server.listen_udp import BATCH, UdpListener, prepare
 from tests.resolver.server.queries import make_query
 from tests.resolver.server.world import FakeDriver, Silent, address_of, make_service, run, until
+from trust.reason import Reason
 from trust.vocabulary import Question, Security
 from wire import types as t
+from wire.limits import STALE_HOLD
 
 LOOPBACK = {"127.0.0.1": "127.0.0.1", "::1": "::1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -333,3 +336,45 @@ def test_stopped_listeners_still_answer_what_they_took():
         assert len(driver.asked) == 1
 
     talk(story, make_service(driver))
+
+
+# --- data fetched anew ahead of its end ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_hit_near_the_end_has_the_data_fetched_anew(address, wanted):
+    service = make_service(prefetch=wanted)
+
+    async def story(server, client):
+        for _ in range(2):
+            await client.ask(make_query())
+        (packet,) = service.packets.table.values()
+        # As if its last tenth had begun a second ago.
+        packet.renew -= 300
+        packet.second -= 1
+        for _ in range(2):
+            await client.ask(make_query())
+        assert service.counters.packet_hits == 3
+        assert service.driver.renewed == (service.driver.asked if wanted else [])
+
+    talk(story, service, address)
+
+
+def test_a_stale_answer_is_kept_for_a_few_seconds_and_never_renewed():
+    def stale(question):
+        resolution = address_of(question, ttl=30)
+        resolution.reason = Reason.STALE
+        resolution.expires_mono = clock.monotonic() + STALE_HOLD
+        return resolution
+
+    service = make_service(FakeDriver(stale), prefetch=True)
+
+    async def story(server, client):
+        answer = await client.ask(make_query())
+        assert answer.answer[0].ttl == 30
+        (packet,) = service.packets.table.values()
+        assert packet.expires <= clock.monotonic() + STALE_HOLD
+        assert packet.renew == float("inf")
+
+    talk(story, service)

@@ -56,6 +56,7 @@ class FakeDriver:
         self.make = make
         self.hold = hold
         self.asked: list[Question] = []
+        self.renewed: list[Question] = []
         self.checking_disabled: list[bool] = []
         self.waiting: list[tuple[Waiter, Question]] = []
 
@@ -67,6 +68,10 @@ class FakeDriver:
             self.waiting.append((waiter, question))
         else:
             waiter.finish(self.make(question), clock.now())
+
+    def renew(self, question: Question) -> None:
+        """As the real one's."""
+        self.renewed.append(question)
 
     def release(self, index: int = 0) -> None:
         """Finish one that waits."""
@@ -85,8 +90,8 @@ class Silent:
         """A response was made."""
         self.queries.append((client, rcode))
 
-    def failed(self, resolution: Resolution) -> None:
-        """A validation failure was told to a client."""
+    def failed(self, resolution: Resolution, client: str) -> None:
+        """A failure was told to a client."""
         self.failures.append(resolution)
 
 
@@ -96,6 +101,7 @@ def make_service(
     allow: AccessList | None = None,
     identity: Identity | None = None,
     log_queries: bool = False,
+    prefetch: bool = False,
     observer: Silent | None = None,
 ) -> Service:
     """A service with a packet cache of a mebioctet."""
@@ -107,6 +113,7 @@ def make_service(
         PacketCache(1 << 20),
         observer or Silent(),
         log_queries=log_queries,
+        prefetch=prefetch,
     )
 
 
