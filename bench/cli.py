@@ -112,6 +112,31 @@ def profile(scale: str | None, workload: str, seconds: float, rows: int) -> None
     console.print(f"stacks for flame graph tools: {_shown(folded)}")
 
 
+@main.command()
+@_scale_options
+@click.option("--workload", default="warm", help="cold, cold-unsigned, warm or nxdomain.", show_default=True)
+@click.option("--count", default=2000, help="Questions of the workload.", show_default=True)
+@click.option("--rounds", default=5, help="Passes, each from an empty memory; the best counts.", show_default=True)
+@click.option("--calls", default=0, help="Print so many rows of cProfile instead.")
+def replay(scale: str | None, workload: str, count: int, rounds: int, calls: int) -> None:
+    """Resolve recorded questions in this process: what a query costs without the kernel."""
+    from bench import replay as replaying
+
+    size = SCALES[scale or QUICK.name]
+    _enter_namespace()
+    built = build_zones(size, console.print)
+    recording, fill, measured = replaying.recorded(size, workload, built, count)
+    if calls:
+        replaying.profile(built, recording, fill, measured, calls)
+        return
+    found = [replaying.run(built, recording, fill, measured) for _ in range(rounds)]
+    last = found[-1]
+    console.print(
+        f"{workload}: {replaying.least_us(found):.1f} µs a query, {last.exchanges / len(measured):.3f} exchanges, "
+        f"{last.blocks / len(measured):.1f} blocks kept, {last.rcodes}"
+    )
+
+
 def _measure(campaign: Campaign, plan: Plan) -> list[Sample]:
     total = len(plan.workloads) * len(plan.resolvers) * plan.repetitions
     columns = (

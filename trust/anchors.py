@@ -81,18 +81,22 @@ class TrustPoints:
         points, ntas: by name; `generation`: counts up with every change.
     """
 
-    __slots__ = ("generation", "ntas", "points")
+    __slots__ = ("_only", "generation", "ntas", "points")
 
     def __init__(self, points: Iterable[TrustPoint] = (), ntas: Iterable[Nta] = (), generation: int = 0) -> None:
         self.points: Mapping[Name, TrustPoint] = MappingProxyType({point.name: point for point in points})
         self.ntas: Mapping[Name, Nta] = MappingProxyType({nta.name: nta for nta in ntas})
         self.generation = generation
+        # The root's trust point when nothing else governs any name: the usual case, and no name need be walked up.
+        self._only = self.points.get(ROOT) if len(self.points) == 1 and not self.ntas else None
 
     def governing(self, name: Name, now_wall: float) -> TrustPoint | Nta | None:
         """What is nearest at or above `name`: an NTA in force or a trust point; None when there is neither.
 
         RFC 7646 §5: an NTA takes precedence over a trust point of the same name; a trust point below an NTA starts anew.
         """
+        if self._only is not None:
+            return self._only
         points, ntas = self.points, self.ntas
         while True:
             nta = ntas.get(name)

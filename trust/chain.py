@@ -81,6 +81,14 @@ class Walker:
         self._depth = 0  # zones that wait for another in a row
         self._unkept: dict[Name, ZoneTrust] = {}  # states for this walk alone, lest it find the same out again
 
+    def known(self, zone: Name) -> ZoneTrust | None:
+        """What `zone_trust` would give at once: a state that is kept, where no NTA can interfere."""
+        points = self.points
+        if points.ntas:
+            return None
+        known = self.view.zones.get(zone)
+        return known if known is not None and known.is_fresh(self.now, points.generation) else None
+
     def zone_trust(self, zone: Name) -> Steps[ZoneTrust]:
         """As the module's function."""
         points, zones = self.points, self.view.zones

@@ -243,14 +243,17 @@ def _broken_rule(rrset: RRset, owner_labels: int, sig: Rrsig, zone: Name) -> str
 
 
 def _untimely(sig: Rrsig, now: int) -> Reason | None:
-    """RFC 4035 §5.3.1: now lies between inception and expiration, both included. RFC 4034 §3.1.5: as serial numbers."""
-    if _difference(sig.expiration, sig.inception) < 0:
+    """RFC 4035 §5.3.1: now lies between inception and expiration, both included. RFC 4034 §3.1.5: as serial numbers.
+
+    Bit 31 of a difference tells whether `_difference` would be negative.
+    """
+    if sig.expiration - sig.inception & _HALF:
         return Reason.SIGNATURE_EXPIRED_BEFORE_VALID
     # "The validator's notion of the current time MUST be less than or equal to the time listed in the Expiration field."
-    if _difference(sig.expiration, now) < 0:
+    if sig.expiration - now & _HALF:
         return Reason.SIGNATURE_EXPIRED
     # "The validator's notion of the current time MUST be greater than or equal to the time listed in the Inception field."
-    if _difference(now, sig.inception) < 0:
+    if now - sig.inception & _HALF:
         return Reason.SIGNATURE_NOT_YET_VALID
     return None
 

@@ -64,7 +64,12 @@ class Validated:
 def validate(step: Step, view: View, now: Now) -> Steps[Validated]:
     """Judge one step of an answer. Yields Needs for DS and DNSKEY RRsets that are not known."""
     check = _Check(step, view, now)
-    check.out.verdict = yield from check.judge()
+    verdict = check.begin()
+    if verdict is None:
+        verdict = check.at_once()
+    if verdict is None:
+        verdict = yield from check.judge()
+    check.out.verdict = verdict
     return check.out
 
 
@@ -85,8 +90,8 @@ class _Check:
         self.strict = step.rtype == t.DS and step.name != ROOT
         self.floor: Name = ROOT
 
-    def judge(self) -> Steps[Verdict]:
-        """The verdict on the step."""
+    def begin(self) -> Verdict | None:
+        """The verdict where there is no need to look at a signature; else None, and the floor is set."""
         step, walker = self.step, self.walker
         fault = _fault(step)
         if fault:
@@ -102,10 +107,42 @@ class _Check:
         if self.strict and zone == step.name:
             zone = self.view.closest_cut(subject).zone
         # Both are at or above the subject: the longer is the deeper.
-        self.floor = max(zone, governing.name, key=len)
-        if step.kind is Kind.NODATA or step.kind is Kind.NXDOMAIN:
+        self.floor = zone if len(zone) >= len(governing.name) else governing.name
+        return None
+
+    def at_once(self) -> Verdict | None:
+        """The verdict where all signatures name one zone, which is known and secure; else None, with nothing done.
+
+        It is the one that `judge` comes to, without its ways of waiting for what is not known.
+        """
+        step = self.step
+        denied = step.kind is Kind.NODATA or step.kind is Kind.NXDOMAIN
+        if denied:
+            signed: Sequence[RRset] = self._denial_records()
+        else:
+            signed = step.rrsets
+            if len(signed) != 1 or step.rtype == t.ANY or step.rtype == t.RRSIG:
+                return None
+        signers = signers_of(signed, step.name, self.floor, strict=self.strict)
+        if len(signers) != 1:
+            return None
+        trust = self.walker.known(signers[0])
+        if trust is None or not trust.secure:
+            return None
+        self.out.zone = trust
+        if denied:
+            return self._prove(signed, signers[0], trust)
+        return self._by_keys(signed[0], parse_signatures(signed[0]), signers[0], trust)
+
+    def judge(self) -> Steps[Verdict]:
+        """The verdict on the step."""
+        if self.step.kind is Kind.NODATA or self.step.kind is Kind.NXDOMAIN:
             return (yield from self._denied())
         return (yield from self._positive())
+
+    def _denial_records(self) -> list[RRset]:
+        """What a denial rests on."""
+        return [r for r in self.step.authority if r.rtype == t.SOA or r.rtype in DENIAL_TYPES]
 
     # --- data ---------------------------------------------------------------------------------------------------------
 
@@ -188,7 +225,7 @@ class _Check:
     def _denied(self) -> Steps[Verdict]:
         """No such name, or no such data at it."""
         step = self.step
-        records = [r for r in step.authority if r.rtype == t.SOA or r.rtype in DENIAL_TYPES]
+        records = self._denial_records()
         problem: Verdict | None = None
         for signer in signers_of(records, step.name, self.floor, strict=self.strict)[:SIGNERS]:
             trust = yield from self._zone(signer)
@@ -331,8 +368,11 @@ def _fault(step: Step) -> str:
         return "a name outside the zone"
     if step.kind is Kind.NODATA or step.kind is Kind.NXDOMAIN:
         return ""
-    if not step.rrsets or any(rrset.rclass != t.IN for rrset in step.rrsets):
+    if not step.rrsets:
         return "no data"
+    for rrset in step.rrsets:
+        if rrset.rclass != t.IN:
+            return "no data"
     if step.kind is Kind.ANSWER:
         wanted = step.rtype
         for rrset in step.rrsets:

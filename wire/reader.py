@@ -35,7 +35,6 @@ _HEADER: Final = struct.Struct("!6H")
 _QUESTION: Final = struct.Struct("!HH")
 _RR: Final = struct.Struct("!HHIH")
 _POINTED_RR: Final = struct.Struct("!HHHIH")
-_RRSIG: Final = LAYOUTS[t.RRSIG]
 _NAME: Final = LAYOUTS[t.NS]
 
 Names = dict[int, Name]
@@ -118,6 +117,7 @@ def _read_section(wire: bytes, pos: int, count: int, section: list[RRset], names
     """Read `count` records at `pos` into `section`; `message` is given for the additional section, where OPT may be."""
     sets: dict[tuple[Name, int, int], RRset] = {}
     rrset: RRset | None = None  # the one that the last record joined; often the next one does too
+    several = False  # whether some set has more than one record, or signature: else there are no duplicates
     size = len(wire)
     for _ in range(count):
         first = wire[pos]
@@ -138,7 +138,7 @@ def _read_section(wire: bytes, pos: int, count: int, section: list[RRset], names
         if end > size:
             raise FormError("record longer than the message")
         if rtype == t.RRSIG:
-            rdata = _read_plain(wire, pos, end, _RRSIG)
+            rdata = _read_rrsig(wire, pos, end)
             set_type = rdata[0] << 8 | rdata[1]
         elif rtype == t.OPT:
             _read_opt(message, owner, rclass, ttl, wire[pos:end])
@@ -156,13 +156,13 @@ def _read_section(wire: bytes, pos: int, count: int, section: list[RRset], names
             if rrset is None:
                 sets[key] = rrset = RRset(owner, set_type, ttl, [], [], rclass)
                 section.append(rrset)
-        if rtype == t.RRSIG:
-            rrset.sigs.append(rdata)
-        else:
-            rrset.rdatas.append(rdata)
+        joined = rrset.sigs if rtype == t.RRSIG else rrset.rdatas
+        if joined:
+            several = True
+        joined.append(rdata)
         if ttl < rrset.ttl:
             rrset.ttl = ttl  # RFC 2181 §5.2: differing TTLs, treat as the least
-    if len(section) < count:
+    if several:
         _drop_duplicates(section)
     return pos
 
@@ -265,6 +265,23 @@ def _read_rdata(wire: bytes, pos: int, end: int, rtype: int, rclass: int, names:
     if not form_is_sound(rtype, rdata):
         raise FormError("malformed RDATA")
     return rdata
+
+
+def _read_rrsig(wire: bytes, pos: int, end: int) -> bytes:
+    """RDATA of an RRSIG: eighteen octets, the signer's name, which may not be compressed, the signature."""
+    start = after = pos + 18
+    while length := wire[after]:
+        if length > 63:
+            raise FormError("compressed name where none may be")
+        after += length + 1
+    after += 1
+    if after > end:
+        raise FormError("name leaves its RDATA")
+    if after - start > 255:
+        raise FormError("name over 255 octets")
+    name = wire[start:after]
+    lowered = name.lower()
+    return wire[pos:end] if lowered == name else wire[pos:start] + lowered + wire[after:end]
 
 
 def _read_plain(wire: bytes, pos: int, end: int, layout: Layout) -> bytes:

@@ -135,9 +135,11 @@ def _same_servers(left: Cut, right: Cut) -> bool:
 
 def _skip_known(qname: Name, known: Name, view: View) -> Name:
     """The deepest name above `qname` that earlier minimised questions showed to exist within the same cut."""
+    above = parent(qname)
+    if len(above) <= len(known):
+        return known
     answers = view.memory.answers
     mono = view.now.mono
-    above = parent(qname)
     while len(above) > len(known):
         entry = answers.exact(above, t.A, mono)
         if entry is not None and entry.step.kind is not Kind.DNAME and is_subdomain(above, known):

@@ -15,6 +15,8 @@ def next_name(qname: Name, known: Name, steps: int) -> Name:
     `known` is the deepest ancestor of `qname` that is known to exist (the cut, or an empty non-terminal below it), `steps`
     the number of minimised questions asked for this resolution so far.
     """
+    if len(qname) == len(known) + qname[0] + 1:
+        return qname  # one label is left
     have, total = count_labels(known), count_labels(qname)
     left = total - have
     if left <= 1 or steps >= MINIMISE_STEPS:

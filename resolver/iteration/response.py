@@ -77,13 +77,13 @@ def read_response(
     zone = cut.zone
     authoritative = bool(message.flags & t.AA) or cut.forward
     recursive = bool(message.flags & t.RA)
-    authority = [r for r in message.authority if r.rclass == t.IN and is_subdomain(r.name, zone)]
     if message.answer:
-        steps = _chain(message, qname, qtype, zone, authority, server, budget)
+        steps = _direct(message, qname, qtype, zone, server) or _chain(message, qname, qtype, zone, server, budget)
         if steps:
             # A server that did not set AA but offers recursion answered from its cache: it is no authority.
             doubt = "answers from a cache" if not authoritative and recursive else ""
             return Reading(Shape.STEPS, steps, text=doubt, additional=message.additional)
+    authority = _within(message.authority, zone)
     soa = _soa_of(authority, qname)
     if rcode != t.NXDOMAIN and soa is None and not cut.forward:
         delegation = _delegation(authority, qname, zone)
@@ -106,9 +106,29 @@ def read_response(
     return Reading(Shape.STEPS, [step], text="answers another question" if message.answer and soa is None else "")
 
 
-def _chain(
-    message: Message, qname: Name, qtype: int, zone: Name, authority: list[RRset], server: Address, budget: Budget
-) -> list[Step]:
+def _within(section: list[RRset], zone: Name) -> list[RRset]:
+    """What counts of an authority section: records in class IN within the bailiwick."""
+    return [rrset for rrset in section if rrset.rclass == t.IN and is_subdomain(rrset.name, zone)]
+
+
+def _direct(message: Message, qname: Name, qtype: int, zone: Name, server: Address) -> list[Step] | None:
+    """The step of an answer section that holds the set asked for and nothing else, as most do: `_chain` would find the
+    same. None when there is more to it.
+    """
+    if len(message.answer) != 1:
+        return None
+    rrset = message.answer[0]
+    if rrset.rtype != qtype or rrset.name != qname or rrset.rclass != t.IN or not rrset.rdatas:
+        return None
+    if qtype == t.ANY or qtype == t.RRSIG or not is_subdomain(qname, zone):
+        return None
+    proofs = [r for r in message.authority if r.rtype in _PROOF_TYPES]
+    if proofs:
+        proofs = _proofs(_within(proofs, zone))
+    return [Step(qname, qtype, Kind.ANSWER, [rrset], proofs, zone, server)]
+
+
+def _chain(message: Message, qname: Name, qtype: int, zone: Name, server: Address, budget: Budget) -> list[Step]:
     """The steps that the answer section holds, from the question on, as far as the zone's bailiwick reaches."""
     sets: dict[tuple[Name, int], RRset] = {}
     dnames: list[RRset] = []
@@ -117,6 +137,7 @@ def _chain(
             sets[rrset.name, rrset.rtype] = rrset
             if rrset.rtype == t.DNAME and rrset.rdatas:
                 dnames.append(rrset)
+    authority = _within(message.authority, zone)
     proofs = _proofs(authority)
     steps: list[Step] = []
     seen: set[Name] = set()
