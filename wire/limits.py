@@ -22,6 +22,8 @@ MIN_UDP: Final = 512
 """Octets every client takes without EDNS (RFC 1035 §4.2.1)."""
 MAX_MESSAGE: Final = 65535
 """Octets of a message over TCP (RFC 1035 §4.2.2: two-octet length)."""
+CLIENT_COOKIE: Final = 8
+"""Octets of a client cookie (RFC 7873 §4)."""
 MAX_EDE_TEXT: Final = 220
 """Octets of one EDE text; short texts keep answers under 512 octets of UDP (RFC 8914 §3: truncation must be avoided)."""
 MAX_POLICY_RECORDS: Final = 5_000_000
@@ -52,18 +54,24 @@ class Limits:
     Attributes:
         shadow: labels of those that are only counted, up to their hard ceilings.
         hits: how often a limit refused something, by label; `shadowed`: how often it would have.
+        lowered: values in place of the limits' own, by label, for tests.
     """
 
-    __slots__ = ("hits", "shadow", "shadowed")
+    __slots__ = ("hits", "lowered", "shadow", "shadowed")
 
     def __init__(self, shadow: frozenset[str] = frozenset()) -> None:
         self.shadow = shadow
         self.hits: dict[str, int] = {}
         self.shadowed: dict[str, int] = {}
+        self.lowered: dict[str, int] = {}
+
+    def value(self, limit: Limit) -> int:
+        """The limit's value here, whether or not it is enforced."""
+        return self.lowered.get(limit.label, limit.value) if self.lowered else limit.value
 
     def ceiling(self, limit: Limit) -> int:
         """What holds now: the value, or in shadow mode the hard ceiling."""
-        return limit.hard if limit.hard and limit.label in self.shadow else limit.value
+        return limit.hard if limit.hard and limit.label in self.shadow else self.value(limit)
 
     def text(self, limit: Limit) -> str:
         """The words that name a limit that has refused: label and ceiling."""
@@ -71,7 +79,7 @@ class Limits:
 
     def allows(self, limit: Limit, wanted: int) -> bool:
         """Whether `wanted` of something may be had, counting when that is over the limit."""
-        if wanted <= limit.value:
+        if wanted <= self.value(limit):
             return True
         allowed = wanted <= self.ceiling(limit)
         self.count(limit, refused=not allowed)

@@ -21,6 +21,7 @@ from typing import Final
 
 from resolver.cache.bounded import trim
 from trust.vocabulary import Address
+from wire.limits import CLIENT_COOKIE
 from wire.name import Name
 
 UNKNOWN_RTT: Final = 0.2
@@ -42,8 +43,6 @@ CASE_MISSES: Final = 3
 be a forgery that was lucky with port and ID."""
 COOKIE_SECONDS: Final = 86_400.0
 """Seconds for which a client cookie is used (RFC 7873 §7.1: at most 26 days or so, better less)."""
-CLIENT_COOKIE: Final = 8
-"""Octets of a client cookie (RFC 7873 §4)."""
 FAMILY_DOUBT: Final = 2
 """Silent servers of one family in a row from which on time-outs of its unknown servers are short."""
 FAMILY_BROKEN: Final = 5
@@ -199,8 +198,9 @@ class Servers:
         secret: the key of the client cookies; without one there are none.
     """
 
-    def __init__(self, secret: bytes = b"") -> None:
+    def __init__(self, secret: bytes = b"", limit: int = MAX_SERVERS) -> None:
         self._servers: dict[Address, Server] = {}
+        self._limit = limit
         self._secret = secret
         self.ipv4 = Family()
         self.ipv6 = Family()
@@ -214,7 +214,7 @@ class Servers:
         """What is known of the address; a fresh record for one never seen."""
         server = self._servers.get(address)
         if server is None:
-            trim(self._servers, MAX_SERVERS - 1)
+            trim(self._servers, self._limit - 1)
             server = self._servers[address] = Server()
         return server
 

@@ -15,14 +15,14 @@ RFC 7873 §5 (cookies), RFC 9520.
 from typing import Final
 
 from resolver.cache.memory import View
-from resolver.cache.servers import CLIENT_COOKIE, QUIRK_SECONDS, Server
+from resolver.cache.servers import QUIRK_SECONDS, Server
 from resolver.iteration.addresses import AddressFilter, text_of
 from resolver.iteration.response import Reading, Shape, read_response
 from trust.policy import Budget
 from trust.vocabulary import Address, Ask, Cut, Finding, Kind, Need, Question, Reply, Security, Steps, Transport, Trouble
 from wire import types as t
 from wire.edns import COOKIE, REPORT_CHANNEL
-from wire.limits import ADDRESSES_PER_NS, ATTEMPTS
+from wire.limits import ADDRESSES_PER_NS, ATTEMPTS, CLIENT_COOKIE
 from wire.message import Message
 from wire.name import Name
 

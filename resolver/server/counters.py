@@ -25,7 +25,7 @@ class Counters:
         policy_drops: queries that policy wants unanswered, by the rules met.
         tcp_accepted, tcp_rejected: client connections taken and turned away (caps).
         tcp_idle_closed, tcp_cut: client connections closed for idleness, and for not reading what they asked for.
-        upstream_udp, upstream_tcp: queries sent to servers.
+        upstream_udp, upstream_tcp: queries sent to servers; upstream_tcp_opened: connections opened to them.
         upstream_answers: answers that matched.
         upstream_timeouts, upstream_unreachable, upstream_malformed: exchanges that ended so.
         upstream_mismatched: packets that came to an open port and were not the answer (RFC 5452).
@@ -57,6 +57,7 @@ class Counters:
         "upstream_mismatched",
         "upstream_seconds",
         "upstream_tcp",
+        "upstream_tcp_opened",
         "upstream_timeouts",
         "upstream_udp",
         "upstream_unreachable",
@@ -82,6 +83,7 @@ class Counters:
         self.tcp_cut = 0
         self.upstream_udp = 0
         self.upstream_tcp = 0
+        self.upstream_tcp_opened = 0
         self.upstream_answers = 0
         self.upstream_timeouts = 0
         self.upstream_unreachable = 0

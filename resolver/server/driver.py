@@ -47,6 +47,58 @@ class Waiter(Protocol):
         """There will be none, because of a bug of ours; called at most once, possibly after `finish` raised."""
 
 
+class Resolutions(Protocol):
+    """What the driver needs of the mesh."""
+
+    crashed: Callable[[Exception], None] | None
+
+    @property
+    def epoch(self) -> int:
+        """Changes whenever whole responses kept outside must be dropped."""
+
+    @property
+    def inflight(self) -> int:
+        """Resolutions in progress."""
+
+    def submit(
+        self,
+        token: object,
+        question: Question,
+        now: Now,
+        *,
+        checking_disabled: bool = False,
+        scope: Scope | None = None,
+    ) -> list[Action]:
+        """Resolve for a client."""
+
+    def renew(self, question: Question, now: Now) -> list[Action]:
+        """Resolve for nobody."""
+
+    def reply(self, ask_id: int, reply: Reply) -> list[Action]:
+        """Hand in what became of a packet."""
+
+    def expire(self, now: Now) -> list[Action]:
+        """End what is over its deadline."""
+
+    def next_deadline(self) -> float | None:
+        """When `expire` is to be called next."""
+
+    def set_trust(self, points: TrustPoints) -> None:
+        """Put new trust anchors and NTAs in force."""
+
+    def set_clock(self, note: str, *, verified: bool) -> None:
+        """What is known of our clock."""
+
+    def set_clock(self, note: str, *, verified: bool) -> None:
+        """What is known of our clock."""
+
+    def flush(self) -> None:
+        """Forget everything learnt."""
+
+    def flush_selected(self, selection: Selection) -> dict[str, int]:
+        """Forget what an operator means."""
+
+
 class Driver:
     """One mesh and its sockets to servers.
 
@@ -59,7 +111,7 @@ class Driver:
 
     def __init__(
         self,
-        mesh: Mesh,
+        mesh: Resolutions,
         loop: asyncio.AbstractEventLoop,
         counters: Counters,
         *,
@@ -69,7 +121,7 @@ class Driver:
         crashed: Callable[[str, Exception], None],
         new_epoch: Callable[[], None],
     ) -> None:
-        self.mesh = mesh
+        self._mesh = mesh
         self._loop = loop
         self._counters = counters
         self._crashed = crashed
@@ -91,9 +143,15 @@ class Driver:
         self._timer_due = float("inf")
 
     @property
+    def mesh(self) -> Mesh:
+        """The mesh itself, for administration."""
+        assert isinstance(self._mesh, Mesh)
+        return self._mesh
+
+    @property
     def inflight(self) -> int:
         """Resolutions in progress."""
-        return self.mesh.inflight
+        return self._mesh.inflight
 
     def submit(
         self, waiter: Waiter, question: Question, *, checking_disabled: bool = False, scope: Scope | None = None
@@ -101,7 +159,7 @@ class Driver:
         """Resolve for a client; `waiter.finish` is called, possibly before this returns. `scope`: of its policy, if any."""
         now = clock.now()
         try:
-            actions = self.mesh.submit(waiter, question, now, checking_disabled=checking_disabled, scope=scope)
+            actions = self._mesh.submit(waiter, question, now, checking_disabled=checking_disabled, scope=scope)
         except Exception as error:
             self._tell("submit", error)
             waiter.abandon()
@@ -111,7 +169,7 @@ class Driver:
     def renew(self, question: Question) -> None:
         """Fetch anew what of an answer is about to expire; nobody waits for it."""
         try:
-            actions = self.mesh.renew(question, clock.now())
+            actions = self._mesh.renew(question, clock.now())
         except Exception as error:
             self._tell("renew", error)
             return
@@ -139,22 +197,22 @@ class Driver:
 
     def set_trust(self, points: TrustPoints) -> None:
         """Put other trust anchors and NTAs in force."""
-        self.mesh.set_trust(points)
+        self._mesh.set_trust(points)
         self._perform([])
 
     def set_clock(self, note: str, *, verified: bool) -> None:
         """What is known of our clock: see `Memory.set_clock`."""
-        self.mesh.set_clock(note, verified=verified)
+        self._mesh.set_clock(note, verified=verified)
         self._perform([])
 
     def flush(self) -> None:
         """Forget everything learnt."""
-        self.mesh.flush()
+        self._mesh.flush()
         self._perform([])
 
     def flush_selected(self, selection: Selection) -> dict[str, int]:
         """Forget what an operator means; returns how much of each kind."""
-        dropped = self.mesh.flush_selected(selection)
+        dropped = self._mesh.flush_selected(selection)
         self._perform([])
         return dropped
 
@@ -166,6 +224,7 @@ class Driver:
             exchange.close()
         self._exchanges.clear()
         self._apart.clear()
+        self._tcp.close()
         self._poller.close()
 
     # --- actions -------------------------------------------------------------------------------------------------
@@ -190,8 +249,8 @@ class Driver:
                     self._tell(type(action).__name__, error)
         finally:
             self._working = False
-        if self.mesh.epoch != self._epoch:
-            self._epoch = self.mesh.epoch
+        if self._mesh.epoch != self._epoch:
+            self._epoch = self._mesh.epoch
             self._new_epoch()
         self._arm()
 
@@ -210,7 +269,7 @@ class Driver:
         if isinstance(started, Reply):
             self._counters.upstream_unreachable += 1
             self._counters.exchanged(_label(ask), _result(started))
-            self._work.extend(self.mesh.reply(send.ask_id, started))
+            self._work.extend(self._mesh.reply(send.ask_id, started))
             return
         started.label = _label(ask)
         self._exchanges[send.ask_id] = started
@@ -234,7 +293,7 @@ class Driver:
         try:
             if done is not None:
                 done(reply)
-            actions = [] if done is not None else self.mesh.reply(ask_id, reply)
+            actions = [] if done is not None else self._mesh.reply(ask_id, reply)
         except Exception as error:
             self._tell("reply", error)
             return
@@ -252,7 +311,7 @@ class Driver:
         if not self._exchanges:
             deadlines.clear()
         due = deadlines[0][0] if deadlines else float("inf")
-        of_mesh = self.mesh.next_deadline()
+        of_mesh = self._mesh.next_deadline()
         if of_mesh is not None and of_mesh < due:
             due = of_mesh
         if due < self._timer_due:
@@ -272,12 +331,12 @@ class Driver:
             if exchange is not None:
                 exchange.close()
                 self._counters.upstream_timeouts += 1
-                self._deliver(ask_id, Reply(now, trouble=Trouble.TIMEOUT))
-        of_mesh = self.mesh.next_deadline()
+                self._deliver(ask_id, Reply(now, trouble=Trouble.TIMEOUT, mismatched=exchange.mismatched))
+        of_mesh = self._mesh.next_deadline()
         actions: list[Action] = []
         if of_mesh is not None and of_mesh <= now.mono:
             try:
-                actions = self.mesh.expire(now)
+                actions = self._mesh.expire(now)
             except Exception as error:
                 self._tell("expire", error)
         self._perform(actions)

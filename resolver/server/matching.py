@@ -1,7 +1,8 @@
 """Upstream queries made, and what comes back judged: is it the answer to the question asked? Pure.
 
 Address and port have been checked by then (the socket is connected). What remains (RFC 5452 §9.1): ID, question name in
-the very case in which it was sent, type and class.
+the very case in which it was sent, type and class; over UDP no more octets than we said we can take; and in a COOKIE option
+our own client cookie (RFC 7873 §5.3).
 
 Limitations: an error without a question section is taken when ID, address and port match, because servers that do not know
 EDNS answer so (RFC 6891 §7); NOERROR and NXDOMAIN are not.
@@ -13,7 +14,8 @@ from typing import Final
 from trust.vocabulary import Ask, Trouble
 from wire import types as t
 from wire.composer import compose_query
-from wire.edns import NSID, Edns
+from wire.edns import COOKIE, NSID, Edns
+from wire.limits import CLIENT_COOKIE, MAX_MESSAGE
 from wire.message import Message
 from wire.reader import FormError, read
 
@@ -27,23 +29,40 @@ class Judgement(Enum):
     IGNORE = "not the answer: go on waiting"
     MALFORMED = Trouble.MALFORMED
     CASE = Trouble.CASE
+    OVERSIZE = Trouble.OVERSIZE
 
 
 class Sent:
     """A query as sent: its octets and what its answer must show.
 
-    `echo`: the question section; `exact`: whether its case must come back.
+    `echo`: the question section; `exact`: whether its case must come back; `cookie`: the client cookie, if one was sent;
+    `room`: octets that the answer may have.
     """
 
-    __slots__ = ("echo", "exact", "ident", "wire")
+    __slots__ = ("cookie", "echo", "exact", "ident", "room", "wire")
 
-    def __init__(self, ask: Ask, ident: bytes, qname: bytes, payload: int, *, exact: bool) -> None:
+    def __init__(self, ask: Ask, ident: bytes, qname: bytes, payload: int, *, exact: bool, room: int = MAX_MESSAGE) -> None:
         flags = (t.RD if ask.recursion_desired else 0) | (t.CD if ask.checking_disabled else 0)
-        edns = Edns(payload, t.DO, [(NSID, b"")] if ask.nsid else None) if ask.edns else None
+        edns = None
+        self.cookie = b""
+        if ask.edns:
+            options: list[tuple[int, bytes]] | None = None
+            if ask.cookie:
+                options = [(COOKIE, ask.cookie)]
+                self.cookie = ask.cookie[:CLIENT_COOKIE]
+            if ask.nsid:
+                options = [(NSID, b""), *(options or ())]
+            edns = Edns(payload, t.DO, options)
+        self.room = room
         self.ident = ident
         self.wire = compose_query(int.from_bytes(ident, "big"), qname, ask.qtype, flags=flags, edns=edns)
         self.echo = self.wire[12 : 16 + len(qname)]
         self.exact = exact
+
+    def rename(self, ident: bytes) -> None:
+        """Take another ID."""
+        self.ident = ident
+        self.wire = ident + self.wire[2:]
 
 
 def judge(sent: Sent, packet: bytes) -> Message | tuple[Judgement, str]:
@@ -53,6 +72,8 @@ def judge(sent: Sent, packet: bytes) -> Message | tuple[Judgement, str]:
     """
     if packet[:2] != sent.ident or len(packet) < 12 or packet[2] & 0xF8 != 0x80:
         return Judgement.IGNORE, "another ID, or no response to a query"
+    if len(packet) > sent.room:
+        return Judgement.OVERSIZE, f"{len(packet)} octets"
     echo = sent.echo
     echoed = packet[12 : 12 + len(echo)]
     try:
@@ -65,6 +86,8 @@ def judge(sent: Sent, packet: bytes) -> Message | tuple[Judgement, str]:
         return Judgement.MALFORMED, str(error)
     if message.has_question:
         if echoed == echo:
+            if sent.cookie and _foreign_cookie(sent, message):
+                return Judgement.IGNORE, "another client cookie"
             return message
         # A name is as long in lower case: the octets of type and class follow at the same place.
         if not _same(echo, echoed, exact=False):
@@ -75,6 +98,14 @@ def judge(sent: Sent, packet: bytes) -> Message | tuple[Judgement, str]:
     if message.rcode in _WITHOUT_ANSWER:
         return Judgement.IGNORE, "no question"
     return message
+
+
+def _foreign_cookie(sent: Sent, message: Message) -> bool:
+    """Whether the answer has a cookie that is not for us: it was made for a question that we did not ask."""
+    if message.edns is None or not message.edns.options:
+        return False
+    found = message.edns.option(COOKIE)
+    return found is not None and found[:CLIENT_COOKIE] != sent.cookie
 
 
 def _same(echo: bytes, echoed: bytes, exact: bool) -> bool:

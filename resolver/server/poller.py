@@ -41,10 +41,15 @@ class Poller:
         """Forget a descriptor that is about to be closed (closing takes it out of the epoll instance)."""
         self._callbacks.pop(fd, None)
 
+    def after(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        """Have something called once, later."""
+        return self._loop.call_later(seconds, callback)
+
     def close(self) -> None:
         """Forget all."""
         if not self._epoll.closed:
-            self._loop.remove_reader(self._epoll.fileno())
+            forget: Callable[[int], object] = self._loop.remove_reader  # uvloop's says None instead of a bool
+            forget(self._epoll.fileno())
             self._epoll.close()
             self._callbacks.clear()
 

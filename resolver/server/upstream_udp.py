@@ -22,7 +22,7 @@ from resolver.server.entropy import Entropy
 from resolver.server.matching import Judgement, Sent, judge
 from resolver.server.poller import READ, Poller
 from trust.vocabulary import Ask, Reply, Trouble
-from wire.limits import MISMATCHED, UPSTREAM_UDP
+from wire.limits import MIN_UDP, MISMATCHED, UPSTREAM_UDP
 from wire.message import Message
 
 _RECEIVED: Final = 4096
@@ -74,7 +74,8 @@ class UpstreamUdp:
             return Reply(now(), trouble=Trouble.LIMIT, text=f"here: {self.limit} queries in flight")
         exact = ask.randomise_case
         qname = self.entropy.mixed_case(ask.qname) if exact else ask.qname
-        sent = Sent(ask, self.entropy.ident(), qname, self.payload, exact=exact)
+        room = self.payload if ask.edns else MIN_UDP
+        sent = Sent(ask, self.entropy.ident(), qname, self.payload, exact=exact, room=room)
         family = _socket.AF_INET6 if ":" in ask.server.ip else _socket.AF_INET
         try:
             socket = _socket.socket(family, _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK)
@@ -94,7 +95,7 @@ class UpstreamUdp:
 class UdpExchange:
     """One query and its socket. `close` ends it without a word."""
 
-    __slots__ = ("_ask_id", "_fd", "_mismatched", "_owner", "_sent", "_socket", "_started", "label")
+    __slots__ = ("_ask_id", "_fd", "_owner", "_sent", "_socket", "_started", "label", "mismatched")
 
     def __init__(self, owner: UpstreamUdp, ask_id: int, sent: Sent, socket: _socket.socket, started: float) -> None:
         self._owner = owner
@@ -102,7 +103,7 @@ class UdpExchange:
         self._sent = sent
         self._socket = socket
         self._started = started
-        self._mismatched = 0
+        self.mismatched = 0
         self.label = ""
         self._fd = socket.fileno()
         owner.open += 1
@@ -138,14 +139,16 @@ class UdpExchange:
             judgement, text = found
             if judgement is Judgement.IGNORE:
                 counters.upstream_mismatched += 1
-                self._mismatched += 1
-                if self._mismatched < MISMATCHED:
+                self.mismatched += 1
+                if self.mismatched < MISMATCHED:
                     continue
                 self._end(Reply(moment, trouble=Trouble.SPOOFED, text=f"{MISMATCHED} mismatched answers"))
                 return
             if judgement is Judgement.CASE:
                 counters.upstream_case += 1
                 trouble = Trouble.CASE
+            elif judgement is Judgement.OVERSIZE:
+                trouble = Trouble.OVERSIZE
             else:
                 counters.upstream_malformed += 1
                 trouble = Trouble.MALFORMED
@@ -153,5 +156,6 @@ class UdpExchange:
             return
 
     def _end(self, reply: Reply) -> None:
+        reply.mismatched = self.mismatched
         self.close()
         self._owner.deliver(self._ask_id, reply)

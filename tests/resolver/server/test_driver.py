@@ -444,9 +444,14 @@ class TcpAuthority:
         await self.connections.put((reader, writer))
 
     async def query(self):
+        """The first query of the next connection."""
         reader, writer = await self.connections.get()
+        return await self.another(reader), writer
+
+    async def another(self, reader):
+        """The next query of a connection."""
         (length,) = struct.unpack("!H", await reader.readexactly(2))
-        return dns.message.from_wire(await reader.readexactly(length)), writer
+        return dns.message.from_wire(await reader.readexactly(length))
 
 
 def framed(message):
@@ -545,17 +550,126 @@ def test_a_silent_server_times_out():
     tcp(story)
 
 
+def test_queries_share_a_connection_and_answers_come_in_any_order():
+    async def story(world, authority):
+        asks = [world.ask(authority.address, transport=Transport.TCP) for _ in range(5)]
+        reader, writer = await authority.connections.get()
+        queries = [await authority.another(reader) for _ in asks]
+        assert len({query.id for query in queries}) == 5
+        for query in reversed(queries):
+            writer.write(framed(answer_to(query)))
+        for ask_id in asks:
+            assert (await world.reply(ask_id)).message
+        assert (world.counters.upstream_tcp, world.counters.upstream_tcp_opened) == (5, 1)
+
+    tcp(story)
+
+
+def test_a_connection_is_used_again_and_closed_when_idle():
+    async def story(world, authority):
+        world.driver._tcp.idle_s = 0.2
+        reader, writer = None, None
+        for _ in range(3):
+            ask_id = world.ask(authority.address, transport=Transport.TCP)
+            if reader is None:
+                reader, writer = await authority.connections.get()
+            writer.write(framed(answer_to(await authority.another(reader))))
+            assert (await world.reply(ask_id)).message
+        assert world.counters.upstream_tcp_opened == 1
+        assert await reader.read() == b"", "closed by us"
+        assert world.driver._tcp.open == 0
+
+    tcp(story)
+
+
+def test_what_a_server_leaves_unanswered_when_it_closes_is_asked_once_more():
+    async def story(world, authority):
+        asks = [world.ask(authority.address, transport=Transport.TCP) for _ in range(2)]
+        query, writer = await authority.query()
+        writer.write(framed(answer_to(query)))
+        writer.close()
+        assert (await world.reply(asks[0])).message
+        query, writer = await authority.query()
+        writer.write(framed(answer_to(query)))
+        assert (await world.reply(asks[1])).message
+        assert world.counters.upstream_tcp_opened == 2
+        # The second time it stays unanswered, for good.
+        asks = [world.ask(authority.address, transport=Transport.TCP) for _ in range(2)]
+        writer.close()
+        _, writer = await authority.query()
+        writer.close()
+        _, writer = await authority.query()
+        writer.close()
+        for ask_id in asks:
+            assert (await world.reply(ask_id)).trouble is Trouble.UNREACHABLE
+
+    tcp(story)
+
+
+def test_a_full_pipeline_opens_another_connection():
+    async def story(world, authority):
+        world.driver._tcp.pipeline = 2
+        asks = [world.ask(authority.address, transport=Transport.TCP) for _ in range(4)]
+        for _ in range(2):
+            reader, writer = await authority.connections.get()
+            for _ in range(2):
+                writer.write(framed(answer_to(await authority.another(reader))))
+        for ask_id in asks:
+            assert (await world.reply(ask_id)).message
+        assert world.counters.upstream_tcp_opened == 2
+
+    tcp(story)
+
+
+def test_a_server_that_sends_without_end_is_left():
+    async def story(world, authority):
+        ask_id = world.ask(authority.address, transport=Transport.TCP)
+        query, writer = await authority.query()
+        strange = answer_to(query)
+        strange.id = query.id ^ 1
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while sent < 100_000:
+                writer.write(framed(strange))
+                await writer.drain()
+                await asyncio.sleep(0)
+                sent += 1
+        assert sent < 100_000, "hung up on"
+        assert (await world.reply(ask_id)).trouble is Trouble.MALFORMED
+        assert world.driver._tcp.open == 0
+
+    tcp(story)
+
+
+def test_a_late_answer_is_no_stray_and_who_is_slow_gets_no_more():
+    async def story(world, authority):
+        slow = world.ask(authority.address, transport=Transport.TCP)
+        other = world.ask(authority.address, transport=Transport.TCP)
+        reader, writer = await authority.connections.get()
+        queries = [await authority.another(reader) for _ in range(2)]
+        world.driver._perform([Forget(slow)])
+        for query in queries:
+            writer.write(framed(answer_to(query)))
+        assert (await world.reply(other)).message
+        assert world.counters.upstream_mismatched == 0
+        assert slow not in world.mesh.replies
+
+    tcp(story)
+
+
 def test_connections_are_bounded_and_the_others_wait_their_turn():
     async def story(world, authority):
+        world.driver._tcp.pipeline = 1
         asks = [world.ask(authority.address, transport=Transport.TCP) for _ in range(6)]
         forgotten = asks[4]
         world.driver._perform([Forget(forgotten)])
         served = []
-        for _ in range(5):
-            query, writer = await authority.query()
-            served.append(writer)
+        for _ in range(2):
+            served.append(await authority.connections.get())
+        for turn in range(5):
+            reader, writer = served[turn % 2]
+            writer.write(framed(answer_to(await authority.another(reader))))
             assert world.driver._tcp.open <= 2
-            writer.write(framed(answer_to(query)))
         for ask_id in asks:
             if ask_id != forgotten:
                 assert (await world.reply(ask_id)).message
@@ -565,8 +679,25 @@ def test_connections_are_bounded_and_the_others_wait_their_turn():
     tcp(story, tcp_limit=2)
 
 
+def test_an_idle_connection_gives_way_to_another_server():
+    async def story(world, authority):
+        first = world.ask(authority.address, transport=Transport.TCP)
+        query, writer = await authority.query()
+        writer.write(framed(answer_to(query)))
+        assert (await world.reply(first)).message
+        async with TcpAuthority() as another:
+            second = world.ask(another.address, transport=Transport.TCP)
+            query, writer = await another.query()
+            writer.write(framed(answer_to(query)))
+            assert (await world.reply(second)).message
+            assert world.driver._tcp.open == 1
+
+    tcp(story, tcp_limit=1)
+
+
 def test_a_waiting_query_times_out_too():
     async def story(world, authority):
+        world.driver._tcp.pipeline = 1
         first = world.ask(authority.address, transport=Transport.TCP)
         second = world.ask(authority.address, transport=Transport.TCP, timeout_s=0.1)
         assert (await world.reply(second)).trouble is Trouble.TIMEOUT
