@@ -70,6 +70,12 @@ def _tcp_caps(config: Config) -> Iterator[Contradiction]:
         yield Contradiction(keys, problem, f"1 to {server.tcp_connections}", "RFC 7766 §6.2.2")
 
 
+def _cookie_demand(config: Config) -> Iterator[Contradiction]:
+    if config.server.require_cookie and not config.server.cookies:
+        keys = ("server.require-cookie", "server.cookies")
+        yield Contradiction(keys, "on while cookies is off: nobody could show one", "false", "RFC 7873 §5.2")
+
+
 def _stub_and_forward(config: Config) -> Iterator[Contradiction]:
     for zone in config.upstream.stub.keys() & config.upstream.forward.keys():
         problem = "in stub and in forward: questions can go only one way"
@@ -128,6 +134,7 @@ _CHECKS: tuple[Callable[[Config], Iterator[Contradiction]], ...] = (
     _nta_lifetimes,
     _nta_for_root,
     _tcp_caps,
+    _cookie_demand,
     _stub_and_forward,
     _unusable_servers,
     _doubles,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from resolver.config.options import LOCAL, Option, Reload, Section, option, options_of
+from resolver.config.policy_values import Dns64Prefixes, LocalZoneTable, PolicyZones, Records, V4Prefixes, V6Prefixes
 from resolver.config.values import (
     MAX_PORT,
     Addresses,
@@ -129,7 +130,7 @@ class ServerSection(Section):
     cookie_secret: OptionalFile = option(
         "",
         "File with the secrets of the cookies, shared by servers of an anycast address: 32 hexadecimal digits a line; the"
-        ' first makes cookies, all verify (for roll-over). "" makes one at each start.',
+        ' first makes cookies, all verify (for roll-over); "" makes one at each start.',
         source="RFC 9018 §5",
         reload=Reload.LIVE,
         note="readable by the daemon's user, not by everybody",
@@ -139,7 +140,7 @@ class ServerSection(Section):
         "Clients that show a DNS cookie over UDP must show a valid one; others of them get BADCOOKIE and come again.",
         source="RFC 7873 §5.2.3",
         reload=Reload.LIVE,
-        note="off without cookies",
+        note="not without cookies",
     )
     local_zones: Flag = option(
         True,
@@ -502,7 +503,7 @@ class LimitsSection(Section):
     )
     client_rate: Count = option(
         0,
-        "UDP queries a second that a worker takes from one client prefix; 0 is any number. Clients with a valid DNS cookie"
+        "UDP queries a second that a worker takes from one client prefix; 0 is any number; clients with a valid DNS cookie"
         " and TCP are not counted.",
         source="RFC 5358, RFC 4732 §3",
         reload=Reload.LIVE,
@@ -511,7 +512,7 @@ class LimitsSection(Section):
     )
     response_rate: Count = option(
         0,
-        "Equal UDP responses a second that a worker sends to one client prefix; 0 is any number. A denial equals any other"
+        "Equal UDP responses a second that a worker sends to one client prefix; 0 is any number; a denial equals any other"
         " of its zone, an error every other with its RCODE.",
         source="RFC 5358",
         reload=Reload.LIVE,
@@ -570,6 +571,81 @@ class LimitsSection(Section):
         source=LOCAL,
         reload=Reload.LIVE,
     )
+
+
+class Dns64Section(Section):
+    """IPv6 addresses made from IPv4 ones, for clients behind a NAT64."""
+
+    enabled: Flag = option(
+        False,
+        "Make addresses where a name has none of IPv6, as far as its IPv4 ones are not bogus.",
+        source="RFC 6147",
+        reload=Reload.LIVE,
+    )
+    prefixes: Dns64Prefixes = option(
+        ["64:ff9b::/96"],
+        "Prefixes of the NAT64; each IPv4 address is given under every one of them.",
+        source="RFC 6052 §2.2, RFC 6147 §5.2",
+        reload=Reload.LIVE,
+        low=1,
+        high=8,
+    )
+    exclude: V6Prefixes = option(
+        ["::ffff:0:0/96"],
+        "IPv6 addresses that count as none, so that others are made in their place.",
+        source="RFC 6147 §5.1.4",
+        reload=Reload.LIVE,
+    )
+    exclude_ipv4: V4Prefixes = option(
+        [],
+        "IPv4 addresses of which none is made; under the well-known prefix those that are not global never are.",
+        source="RFC 6052 §3.1, RFC 6147 §5.1.4",
+        reload=Reload.LIVE,
+    )
+    clients: Prefixes = option(
+        [],
+        "Clients for whom addresses are made; [] is everybody. A choice of clients costs them the packet cache.",
+        source="RFC 6147 §5.1",
+        reload=Reload.LIVE,
+    )
+
+
+class PolicySection(Section):
+    """What is answered instead of the truth: response policy zones in the order in which they count, local zones."""
+
+    zones: PolicyZones = option(
+        [],
+        "Response policy zones, by file or by transfer from primaries; the first that has a rule decides.",
+        source="draft-vixie-dnsop-dns-rpz, RFC 5936, RFC 1995",
+        reload=Reload.LIVE,
+        high=64,
+    )
+    local_zones: LocalZoneTable = option(
+        {},
+        "Zones that are answered here: static, transparent, redirect, nxdomain, nodata, refuse, deny or passthru.",
+        source=LOCAL,
+        reload=Reload.LIVE,
+    )
+    local_data: Records = option(
+        [],
+        "Records that are given out for their names, with EDE 4; a name in no local zone makes a transparent one.",
+        source="RFC 8914 §4.5",
+        reload=Reload.LIVE,
+    )
+    local_extended_error: Literal["blocked", "censored", "filtered", "forged", "none"] = option(
+        "blocked",
+        "What clients are told when a local zone of kind nxdomain, nodata, redirect without data, or refuse answers.",
+        source="RFC 8914 §4.16 to §4.18",
+        reload=Reload.LIVE,
+    )
+    log_hits: Flag = option(
+        False,
+        "One line for each answer that a policy rule decided; it tells what your users look up, so keep it off unless you"
+        " must.",
+        source="RFC 9076",
+        reload=Reload.LIVE,
+    )
+    dns64: Dns64Section = Dns64Section()
 
 
 class MetricsSection(Section):
@@ -765,6 +841,7 @@ class Config(Section):
     upstream: UpstreamSection = UpstreamSection()
     cache: CacheSection = CacheSection()
     trust: TrustSection = TrustSection()
+    policy: PolicySection = PolicySection()
     limits: LimitsSection = LimitsSection()
     metrics: MetricsSection = MetricsSection()
     control: ControlSection = ControlSection()

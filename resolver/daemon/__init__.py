@@ -26,7 +26,7 @@ from resolver.daemon.services import open_services
 from resolver.daemon.sockets import open_sockets, without_ipv6
 from resolver.daemon.state import open_state
 from resolver.daemon.trust_service import attach_trust
-from resolver.daemon.worker import make_plan
+from resolver.daemon.worker import make_plan, share_descriptors
 
 __all__ = ["Source", "run"]
 
@@ -62,6 +62,10 @@ def _run(config: Config, source: Source, log: FilteringBoundLogger) -> int:
         if config.server.user is not None:
             become(config.server.user)
         plan = make_plan(config)
+        clients, _, _ = share_descriptors(files, config.server.tcp_connections)
+        if clients < config.server.tcp_connections:
+            advice = "raise the limit of open files (LimitNOFILE=, ulimit -n)"
+            log.warning("few-descriptors", limit=files, tcp_connections=clients, advice=advice)
         state = open_state(config, log)
         log.info("listening", addresses=[str(endpoint) for endpoint in bound], anchors=anchor_summary(plan.points))
         manager = Manager(source, plan, sets, bound, files, log)

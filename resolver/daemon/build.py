@@ -215,7 +215,7 @@ def pack(address: str) -> bytes:
     return socket.inet_pton(socket.AF_INET6, address.partition("%")[0])
 
 
-def build_tcp_bounds(config: Config) -> TcpBounds:
-    """What client connections are bound by."""
+def build_tcp_bounds(config: Config, connections: int) -> TcpBounds:
+    """What client connections are bound by. `connections`: as many as descriptors suffice for."""
     server = config.server
-    return TcpBounds(server.tcp_connections, server.tcp_per_client, server.tcp_idle_timeout)
+    return TcpBounds(min(server.tcp_connections, connections), server.tcp_per_client, server.tcp_idle_timeout)

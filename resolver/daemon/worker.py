@@ -35,10 +35,11 @@ from resolver.daemon.build import (
 )
 from resolver.daemon.channel import Channel
 from resolver.daemon.desk import Desk
-from resolver.daemon.observer import LogObserver
+from resolver.daemon.observer import SWEEP_S, LogObserver
 from resolver.daemon.sockets import WorkerSockets
 from resolver.daemon.trust_message import decode_trust
 from resolver.mesh import Mesh
+from resolver.server import clock
 from resolver.server.counters import Counters
 from resolver.server.driver import Driver
 from resolver.server.listen_tcp import TcpListeners
@@ -46,10 +47,13 @@ from resolver.server.listen_udp import UdpListener
 from resolver.server.service import Service
 from resolver.settings import Settings
 from resolver.watch.impact import FailingZones
+from resolver.watch.sketch import Pseudonyms
 from trust.anchors import TrustPoints
 from trust.policy import Policy
 from wire.limits import RESOLUTION_SECONDS, UPSTREAM_TCP, UPSTREAM_UDP
 
+CLIENTS_KEY: Final = os.urandom(16)
+"""Under which clients are counted: made when the daemon starts, the same in all workers (they are forked), never told."""
 DRAIN_S: Final = 1.0
 """Seconds that queries in hand get when the worker is told to stop."""
 RETIRE_DRAIN_S: Final = RESOLUTION_SECONDS.value + 1.0
@@ -100,7 +104,7 @@ class Worker:
         dice = random.Random(os.urandom(16))
         self.mesh = Mesh(plan.settings, plan.points, plan.policy, dice)
         self.packets = PacketCache(packet_cache_size(config))
-        udp_limit, tcp_limit = upstream_limits(files, config.server.tcp_connections)
+        clients, udp_limit, tcp_limit = share_descriptors(files, config.server.tcp_connections)
         self.driver = Driver(
             self.mesh,
             loop,
@@ -109,22 +113,30 @@ class Worker:
             udp_limit=udp_limit,
             tcp_limit=tcp_limit,
             crashed=self._crashed,
-            new_epoch=self.packets.clear,
+            new_epoch=self._forget_responses,
         )
         self.zones = FailingZones()
+        memory = self.mesh.memory
+        self.observer = LogObserver(
+            log,
+            validation_failures=config.log.validation_failures,
+            zones=self.zones if config.watch.impact else None,
+            closest=lambda name: memory.delegations.closest(name, clock.monotonic()).zone,
+            pseudonyms=Pseudonyms(CLIENTS_KEY),
+        )
         self.service = Service(
             self.driver,
             build_access(config),
             build_identity(config),
             self.counters,
             self.packets,
-            LogObserver(log, validation_failures=config.log.validation_failures),
+            self.observer,
             log_queries=config.log.queries,
             prefetch=plan.settings.prefetch,
             protection=build_protection(config, plan.cookie_secrets, self.mesh.limits),
         )
         self.udp = [UdpListener(sock, self.service) for sock in sockets.udp]
-        self.tcp = TcpListeners(self.service, build_tcp_bounds(config))
+        self.tcp = TcpListeners(self.service, build_tcp_bounds(config, clients))
         self._tcp_sockets = sockets.tcp
         self.desk = Desk(self.driver, self.service, self._sizes, self._evictions, self._retire, self.zones.drain)
         self._go = asyncio.Event()
@@ -143,6 +155,7 @@ class Worker:
             await self.tcp.start(self._tcp_sockets)
             for listener in self.udp:
                 listener.start(self.loop)
+            self._sweep()
             tame_garbage_collection()
             channel.tell("ready")
             await self._stop.wait()
@@ -160,6 +173,16 @@ class Worker:
             self.desk.set_trust(decode_trust(facts["trust"]))
             self.driver.set_clock(facts["clock"]["note"], verified=facts["clock"]["verified"])
             self._go.set()
+
+    def _sweep(self) -> None:
+        """Have repeated failures summed up in the log, now and every minute."""
+        self.observer.sweep()
+        self.loop.call_later(SWEEP_S, self._sweep)
+
+    def _forget_responses(self) -> None:
+        """What was concluded under other anchors, or before a flush, counts no more."""
+        self.packets.clear()
+        self.service.failing.clear()
 
     def _retire(self) -> None:
         """A successor serves: what comes from now on is its."""
@@ -249,11 +272,13 @@ def serve(plan: Plan, sockets: WorkerSockets, files: int, log: FilteringBoundLog
     return 0
 
 
-def upstream_limits(files: int, client_connections: int) -> tuple[int, int]:
-    """Sockets to servers at once, over UDP and TCP, so that descriptors suffice for clients too."""
-    left = max(files - _SPARE_FILES - client_connections, 128)
+def share_descriptors(files: int, client_connections: int) -> tuple[int, int, int]:
+    """Client connections, and sockets to servers over UDP and TCP, at once: so many that descriptors suffice for all."""
+    left = max(files - _SPARE_FILES, 8)
+    clients = min(client_connections, left // 2)
+    left -= clients
     tcp = min(UPSTREAM_TCP, left // 4)
-    return min(UPSTREAM_UDP, left - tcp), tcp
+    return clients, min(UPSTREAM_UDP, left - tcp), tcp
 
 
 def tame_garbage_collection() -> None:

@@ -20,7 +20,7 @@ from resolver.daemon.build import (
 )
 from resolver.daemon.errors import StartError
 from resolver.daemon.hints import root_servers
-from resolver.daemon.worker import upstream_limits
+from resolver.daemon.worker import share_descriptors
 from resolver.settings import Minimise
 from tests.conftest import require_corpora
 from trust.policy import Sha1
@@ -185,7 +185,7 @@ def test_policy_identity_access_and_bounds():
     assert (identity.nsid, identity.max_udp_size, identity.idle_timeout_s) == (b"tokyo-1", 1000, 5.0)
     assert build_access(config).allows("192.0.2.7")
     assert not build_access(config).allows("127.0.0.1")
-    bounds = build_tcp_bounds(config)
+    bounds = build_tcp_bounds(config, 1000)
     assert (bounds.connections, bounds.per_client, bounds.idle_s) == (7, 3, 5.0)
 
 
@@ -195,11 +195,13 @@ def test_the_host_name_is_the_nsid_when_none_is_given():
     assert build_identity(config).idle_timeout_s is None
 
 
-@pytest.mark.parametrize("files", [256, 1024, 4096, 65536])
-def test_sockets_to_servers_leave_descriptors_for_clients(files):
-    udp, tcp = upstream_limits(files, 100)
+@pytest.mark.parametrize("files", [64, 80, 256, 1024, 4096, 65536])
+def test_sockets_to_servers_and_clients_share_the_descriptors(files):
+    clients, udp, tcp = share_descriptors(files, 100)
+    assert clients > 0
     assert udp > 0
     assert tcp > 0
-    assert udp + tcp + 100 <= files
+    assert clients + udp + tcp <= max(files - 64, 8), "and 64 are left for all else"
+    assert clients == 100 or files < 300
     assert udp <= 4096
     assert tcp <= 256
