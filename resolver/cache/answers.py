@@ -4,7 +4,8 @@ Theory: an entry holds one `Step` as iteration found it, so the proof (RRSIG, NS
 verdict belongs to a trust generation; under another generation the data is still good and is validated anew. A name error
 is kept once for the name, under type 0. An alias is kept under CNAME or DNAME and found for every type.
 
-What may replace what follows RFC 2181 §5.4.1 (`Rank`); beyond it, a live SECURE entry is not replaced by anything less.
+What may replace what follows RFC 2181 §5.4.1 (`Rank`); beyond it, a live SECURE entry is not replaced by anything less, and
+a BOGUS one not by the same data unjudged.
 
 Eviction is by size in octets: a ring in insertion order with a second chance for entries used since the hand last passed
 (CLOCK), so that a hit costs one attribute write. It goes by batches (see `bounded.trim`).
@@ -89,11 +90,17 @@ Key = tuple[Name, int]
 
 
 class AnswerCache:
-    """Entries by (name, type), bounded in octets. `stale_s`: seconds that they stay beyond their end."""
+    """Entries by (name, type), bounded in octets.
+
+    Attributes:
+        stale_s: seconds that they stay beyond their end.
+        scan_limit: entries up to which `select` looks at all of them for one name.
+    """
 
     def __init__(self, limit_octets: int, stale_s: float = 0.0) -> None:
         self.limit = limit_octets
         self.stale_s = stale_s
+        self.scan_limit = _TYPES
         self.octets = 0
         self.evictions = 0
         self._entries: dict[Key, Entry] = {}
@@ -182,7 +189,7 @@ class AnswerCache:
         key = _key(step)
         old = self._entries.get(key)
         if old is not None:
-            if old.expires > mono and _is_better(old, rank, validated, generation):
+            if old.expires > mono and _is_better(old, step, rank, validated, generation):
                 return old
             self._drop(key, old)
         entry = Entry(step, rank, mono, mono + ttl_s, _octets(step))
@@ -209,7 +216,7 @@ class AnswerCache:
         """Entries meant, live or not, with their keys, for operators: one look at every entry or at every type."""
         entries = self._entries
         found: list[tuple[Key, Entry]]
-        if selection.subtree or len(entries) <= _TYPES:
+        if selection.subtree or len(entries) <= self.scan_limit:
             found = [(key, entry) for key, entry in entries.items() if selection.covers(key[0])]
         else:
             name = selection.name
@@ -264,12 +271,23 @@ class AnswerCache:
             self.evictions += len(victims)
 
 
-def _is_better(old: Entry, rank: Rank, validated: Validated | None, generation: int) -> bool:
+def _is_better(old: Entry, step: Step, rank: Rank, validated: Validated | None, generation: int) -> bool:
     """Whether what is known stays, and new data of this rank and verdict does not take its place."""
     known = old.verdict(generation)
-    if known is not None and known.verdict.security is Security.SECURE:
-        return validated is None or validated.verdict.security is not Security.SECURE
+    if known is not None:
+        if known.verdict.security is Security.SECURE:
+            return validated is None or validated.verdict.security is not Security.SECURE
+        if validated is None and known.verdict.security is Security.BOGUS and _is_same(old.step, step):
+            return True  # the same once more, for a client that set CD, is no less bogus
     return old.rank > rank
+
+
+def _is_same(left: Step, right: Step) -> bool:
+    """Whether two steps hold the same records, signatures included."""
+    if left.kind is not right.kind or left.rrsets != right.rrsets or left.authority != right.authority:
+        return False
+    pairs = (*zip(left.rrsets, right.rrsets, strict=True), *zip(left.authority, right.authority, strict=True))
+    return all(set(one.sigs) == set(other.sigs) for one, other in pairs)
 
 
 def _key(step: Step) -> Key:

@@ -4,15 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-import resolver.mesh
-import trust.policy
 from tests.resolver.house import Change, House, broken, silent
 from tests.resolver.play import question
 from tests.trust.zones import KeyPair, SignedZone, n
 from trust.reason import Reason
 from trust.vocabulary import Address, Ask, Security
 from wire import types as t
-from wire.limits import BOGUS_TTL, FAILURE_TTL, Limit
+from wire.limits import BOGUS_TTL, FAILURE_TTL, PACKETS, SIG_PER_RESOLUTION
 from wire.message import Message
 from wire.rrset import RRset
 
@@ -267,40 +265,40 @@ def evil(here: House, records: str) -> None:
     here.servers[zone.origin] = ["192.0.2.66"]
 
 
-def packets_allowed(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    monkeypatch.setattr(resolver.mesh, "PACKETS", Limit("packets-per-query", count, "a test"))
+def packets_allowed(here: House, count: int) -> None:
+    here.mesh.limits.lowered[PACKETS.label] = count
 
 
-def test_who_uses_up_his_packets_does_not_spoil_the_names_he_leads_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_uses_up_his_packets_does_not_spoil_the_names_he_leads_to() -> None:
     seen = set()
     for count in range(1, 10):
         here = house()
         evil(here, "www 60 CNAME www.example.jp.\n")
-        packets_allowed(monkeypatch, count)
+        packets_allowed(here, count)
         seen.add(here.ask("www.evil.jp").reason)
-        packets_allowed(monkeypatch, 100)
+        packets_allowed(here, 100)
         resolution = here.ask("www.example.jp")
         assert (resolution.rcode, resolution.security, resolution.errors) == (t.NOERROR, SECURE, []), count
     assert seen == {Reason.LIMIT, Reason.UNSIGNED_DELEGATION}
 
 
-def test_who_uses_up_his_verifications_does_not_either(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_uses_up_his_verifications_does_not_either() -> None:
     seen = set()
     for count in range(1, 9):
         here = house()
         evil(here, "www 60 CNAME www.example.jp.\n")
-        monkeypatch.setattr(trust.policy, "SIG_PER_RESOLUTION", Limit("verifications-per-resolution", count, "a test"))
+        here.mesh.limits.lowered[SIG_PER_RESOLUTION.label] = count
         first = here.ask("www.evil.jp")
         seen.add(first.reason)
-        monkeypatch.undo()
+        here.mesh.limits.lowered.clear()
         resolution = here.ask("www.example.jp")
         assert (resolution.rcode, resolution.security, resolution.errors) == (t.NOERROR, SECURE, []), count
     assert seen == {Reason.LIMIT, Reason.UNSIGNED_DELEGATION}
 
 
-def test_what_reaches_a_limit_by_itself_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_reaches_a_limit_by_itself_is_remembered() -> None:
     here = house()
-    packets_allowed(monkeypatch, 2)
+    packets_allowed(here, 2)
     assert here.ask("www.example.jp").reason is Reason.LIMIT
     here.packets()
     again = here.ask("www.example.jp")
@@ -403,3 +401,30 @@ def test_findings_name_the_server() -> None:
     here.changes[FIRST] = silent
     resolution = here.ask("www.example.jp")
     assert {finding.server for finding in resolution.findings} == {Address(FIRST, 53)}
+
+
+# --- clients that check themselves, beside those that do not -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [broken(), broken(t.A)], ids=["all", "data"])
+@pytest.mark.parametrize("first", [True, False], ids=["CD last", "CD first"])
+def test_a_cd_query_at_the_same_time_does_not_wash_what_is_bogus(fault: Change, first: bool) -> None:
+    """Whose answer comes last does not matter: what was judged bogus stays so when the same data comes unjudged."""
+    here = house(SECOND)
+    here.ask("example.jp", "SOA")
+    here.changes = {FIRST: fault, SECOND: fault}
+    here.begin("checked", "www.example.jp")
+    here.begin("unchecked", "www.example.jp", cd=True)
+    ids = [ask_id for ask_id, ask in here.waiting.items() if ask.qname == n("www.example.jp")]
+    assert len(ids) == 2
+    late = ids[1] if first else ids[0]
+    asked = here.waiting.pop(late)
+    here.run()
+    here.waiting[late] = asked
+    here.run()
+    assert here.finished["checked"].security is BOGUS
+    assert here.finished["unchecked"].rcode == t.NOERROR
+    here.changes = {}
+    here.packets()
+    assert here.ask("www.example.jp").security is BOGUS
+    assert here.packets() == 0
