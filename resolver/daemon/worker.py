@@ -138,6 +138,7 @@ class Worker:
         self.udp = [UdpListener(sock, self.service) for sock in sockets.udp]
         self.tcp = TcpListeners(self.service, build_tcp_bounds(config, clients))
         self._tcp_sockets = sockets.tcp
+        self.mesh.memory.forgery.told = self._forged
         self.desk = Desk(self.driver, self.service, self._sizes, self._evictions, self._retire, self.zones.drain)
         self._go = asyncio.Event()
         self._stop = asyncio.Event()
@@ -239,6 +240,7 @@ class Worker:
             "failures": len(memory.failures),
             "servers": len(memory.servers),
             "tcp_connections": len(self.tcp.connections),
+            "forgery_zones": memory.forgery.count(self.loop.time()),
         }
 
     def _evictions(self) -> dict[str, int]:
@@ -248,6 +250,9 @@ class Worker:
             "prefetches": self.mesh.memory.prefetches,
             "prefetches_left_out": self.mesh.prefetches_left_out,
         }
+
+    def _forged(self, zone: Name) -> None:
+        self.log.warning("forgery-suspected", zone=name_to_text(zone), advice="its servers are asked over TCP for a while")
 
     def _crashed(self, where: str, error: Exception) -> None:
         self.log.error("internal-error", where=where, exc_info=error)

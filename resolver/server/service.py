@@ -18,6 +18,7 @@ from resolver.server import clock
 from resolver.server.access import AccessList
 from resolver.server.counters import Counters
 from resolver.server.driver import Waiter
+from resolver.server.failing import Again, FailingResponses
 from resolver.server.respond import Identity, refuse, respond, say_who, truncated
 from resolver.server.screen import CLIENT, FORM, Refusal, is_query, screen, unreadable
 from resolver.server.tally import OTHER, Said
@@ -58,8 +59,8 @@ class Observer(Protocol):
     ) -> None:
         """A response was made; called only when `log.queries` is on."""
 
-    def failed(self, resolution: Resolution) -> None:
-        """A client is about to get a response for which validation failed."""
+    def failed(self, resolution: Resolution, client: str) -> Again | None:
+        """A client gets SERVFAIL, or would but for CD; returns whom to tell of others that get the same response."""
 
     def rewrote(self, resolution: Resolution, client: str) -> None:
         """Policy rules were met on the way to a client's answer."""
@@ -71,6 +72,7 @@ class Service:
     Attributes:
         unanswered: client queries being resolved, at most `unanswered_limit`.
         packets: the packet cache; None when every query must be looked at (`log.queries`).
+        failing: SERVFAILs that are remembered, apart from `packets`.
         held: of `unanswered`, how many each client prefix has; prefixes without any are left out.
         prefetch: whether hits of the packet cache have what is about to expire fetched anew.
         policy: response policy in force; None when there is none.
@@ -99,6 +101,7 @@ class Service:
         self.observer = observer
         self.log_queries = log_queries
         self.prefetch = prefetch
+        self.failing = FailingResponses()
         self.policy: ResponsePolicy | None = None
         self.unanswered = 0
         self.unanswered_limit = CLIENT_QUERIES
@@ -136,6 +139,8 @@ class Service:
         if query.qclass == t.CH:
             self._sent(say_who(query, transport, self.identity, asker.room), query, asker)
             return True
+        if key is not None and self._failed_again(key, packet, asker):
+            return True
         prefix = self.protection.counted(client)
         if (why := self._too_many(prefix)) is not None:
             return self._turn_away(query, why, asker)
@@ -153,6 +158,18 @@ class Service:
             self.driver.submit(pending, question, checking_disabled=bool(query.flags & t.CD), scope=scope)
         if pending.done:
             counters.instant_hits += 1
+        return True
+
+    def _failed_again(self, key: bytes, packet: bytes, asker: "Asker") -> bool:
+        """Answer with a failure that is remembered, and tell whom it concerns; False when there is none."""
+        mono = clock.monotonic()
+        known = self.failing.get(key, mono)
+        if known is None:
+            return False
+        self.counters.packet_hits += 1
+        self.counters.tally.counts[known.cell] += 1
+        known.again(asker.client)
+        self.answer(packet[:2] + known.body, asker, known.about, mono)
         return True
 
     def _look_at_cookie(self, query: Message, asker: "Asker") -> Refusal | None:
@@ -305,6 +322,9 @@ class Pending:
             question = resolution.question
             soas = [rrset.name for rrset, _ in resolution.authority if rrset.rtype == t.SOA]
             about = subject(question.name, question.rtype, rcode, () if resolution.answer and not rcode else soas)
+        again = None
+        if rcode == t.SERVFAIL or resolution.security is Security.BOGUS:
+            again = service.observer.failed(resolution, asker.client)
         # What was cut only to leave room for a cookie is whole for others.
         if (
             self._key is not None
@@ -322,12 +342,13 @@ class Pending:
                 kept = respond(query, resolution, mono, transport, service.identity, from_cache=True, room=room)
                 said = said._replace(errors=tuple([code for code, _ in remembered(resolution.errors)]))
                 cell = counters.tally.cell(said)
-            service.packets.put(self._key, kept, mono, expires, cell, about)
+            if again is not None and rcode == t.SERVFAIL:
+                service.failing.put(self._key, kept, cell, about, expires, again)
+            else:
+                service.packets.put(self._key, kept, mono, expires, cell, about)
             if service.prefetch and rcode in (t.NOERROR, t.NXDOMAIN) and resolution.reason not in STALE:
                 service.packets.renew(self._key, mono)
         self._settle(response, about, mono)
-        if resolution.security is Security.BOGUS:
-            service.observer.failed(resolution)
         if service.log_queries:
             service.observer.answered(query, asker.client, transport, rcode, resolution, mono - self._started)
 
