@@ -11,6 +11,7 @@ others. So a forger who guesses ports has hit one already when he is counted.
 RFC 5452 §5 and §9.3.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from resolver.cache.bounded import trim
@@ -37,12 +38,13 @@ class ForgeryWatch:
 
     Attributes:
         zones: empty while all is quiet, which callers may look at before they ask.
-        switches: how often a zone went over to TCP.
+        switches: how often a zone went over to TCP; `told`: who is told of each.
     """
 
     def __init__(self) -> None:
         self.zones: dict[Name, _Zone] = {}
         self.switches = 0
+        self.told: Callable[[Name], None] | None = None
 
     def seen(self, zone: Name, packets: int, mono: float) -> bool:
         """So many packets for a zone's question were no answer; whether the zone goes over to TCP for that."""
@@ -57,7 +59,10 @@ class ForgeryWatch:
             return False
         news = known.until <= mono
         known.until = mono + FORGERY_SECONDS
-        self.switches += news
+        if news:
+            self.switches += 1
+            if self.told is not None:
+                self.told(zone)
         return news
 
     def under(self, zone: Name, mono: float) -> bool:

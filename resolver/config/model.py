@@ -212,6 +212,13 @@ class UpstreamSection(Section):
         source="RFC 5452, RFC 4343",
         reload=Reload.LIVE,
     )
+    cookies: Flag = option(
+        True,
+        "Send DNS cookies to name servers: those that answer with one of their own cannot be impersonated by who does not"
+        " see it.",
+        source="RFC 7873, RFC 9018",
+        reload=Reload.LIVE,
+    )
     edns_buffer: Count = option(
         MAX_UDP_PAYLOAD,
         "Size of UDP answer, in octets, that we tell name servers we can take; a larger one would arrive in fragments or"
@@ -618,6 +625,7 @@ class PolicySection(Section):
         "Response policy zones, by file or by transfer from primaries; the first that has a rule decides.",
         source="draft-vixie-dnsop-dns-rpz, RFC 5936, RFC 1995",
         reload=Reload.LIVE,
+        low=0,
         high=64,
     )
     local_zones: LocalZoneTable = option(

@@ -38,6 +38,10 @@ PACKET_SHARE: Final = 4
 """One part in so many of `cache.size` is for whole responses; the rest is for RRsets, from which they are made."""
 
 
+COOKIE_SECRET: Final = 32
+"""Octets of the key of the cookies that servers are sent."""
+
+
 def worker_count(config: Config) -> int:
     """Worker processes: as configured, or one for each core that we may use."""
     return config.server.workers or len(os.sched_getaffinity(0))
@@ -74,12 +78,14 @@ def build_settings(config: Config) -> Settings:
         stale_max_age=cache.stale_max_age,
         stale_client_timeout=cache.stale_client_timeout,
         prefetch=cache.prefetch,
+        tells_readiness=True,
         aggressive_nsec=config.cache.aggressive_nsec,
         local_zones=config.server.local_zones,
         error_reports=config.trust.error_reports,
         ntp_names=tuple([name_from_text(name) for name in config.clock.ntp_names]),
         nta_extended_error=config.trust.nta.extended_error,
         sentinel=config.trust.sentinel,
+        cookie_secret=os.urandom(COOKIE_SECRET) if upstream.cookies else b"",
         shadow=frozenset(config.limits.shadow),
     )
 

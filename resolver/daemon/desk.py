@@ -101,6 +101,7 @@ class Desk:
             "client_seconds": _histogram(counters.client_seconds),
             "upstream_seconds": _histogram(counters.upstream_seconds),
             "limits": dict(self._driver.mesh.limits.hits),
+            "defences": dict(self._driver.mesh.memory.servers.events),
             "limits_shadow": dict(self._driver.mesh.limits.shadowed),
             "error_reports": dict(self._driver.mesh.reports.counts),
             "gauges": {"inflight": self._driver.inflight, "unanswered": self._service.unanswered} | self._sizes(),

@@ -15,6 +15,7 @@ An event has a short name and its facts as keys. Names of events, for whoever gr
     trust-key-ignored,
     trust-state-stale, trust-state-in-memory, clock-behind-state
     validation-failure (guideline 2-9), query (only with log.queries), internal-error
+    forgery-suspected (once a zone)
 """
 
 import contextlib

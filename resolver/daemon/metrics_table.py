@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
+from resolver.cache.servers import EVENTS
 from resolver.resolve.reports import ERROR_REPORTS
 from trust.reason import Reason
 from wire.limits import ALL_LIMITS
@@ -179,6 +180,11 @@ def _limits(snapshot: Snapshot) -> Samples:
     return out
 
 
+def _defences(snapshot: Snapshot) -> Samples:
+    counts = snapshot.stats.get("defences", {})
+    return [((event,), counts.get(event, 0)) for event in EVENTS]
+
+
 def _error_reports(snapshot: Snapshot) -> Samples:
     counts = snapshot.stats.get("error_reports", {})
     return [((result,), counts.get(result, 0)) for result in ERROR_REPORTS]
@@ -315,6 +321,31 @@ METRICS: Final = (
         (),
         "Packets that came to an open port and were not the answer: more than a few are an attempt at forgery.",
         _count("upstream_mismatched"),
+        "RFC 5452",
+    ),
+    Metric(
+        "upstream_defences",
+        "counter",
+        ("event",),
+        "Signs of forgery and odd servers: zones that went over to TCP (forgery-tcp), packets that were no answers"
+        " (mismatched), answers too long or without the case or the cookie due, address families that rest.",
+        _defences,
+        "RFC 5452, RFC 7873, RFC 8305",
+    ),
+    Metric(
+        "upstream_tcp_connections",
+        "counter",
+        (),
+        "TCP connections opened to name servers; one carries several queries.",
+        _count("upstream_tcp_opened"),
+        "RFC 7766",
+    ),
+    Metric(
+        "forgery_zones",
+        "gauge",
+        (),
+        "Zones now asked over TCP, since answers are forged.",
+        _gauge("forgery_zones"),
         "RFC 5452",
     ),
     Metric(

@@ -13,6 +13,7 @@ _GROWING = (
     "counters",
     "limits",
     "limits_shadow",
+    "defences",
     "error_reports",
     "responses",
     "exchanges",

@@ -51,6 +51,8 @@ from resolver.watch.sketch import Pseudonyms
 from trust.anchors import TrustPoints
 from trust.policy import Policy
 from wire.limits import RESOLUTION_SECONDS, UPSTREAM_TCP, UPSTREAM_UDP
+from wire.name import Name
+from wire.text import name_to_text
 
 CLIENTS_KEY: Final = os.urandom(16)
 """Under which clients are counted: made when the daemon starts, the same in all workers (they are forked), never told."""
@@ -58,6 +60,8 @@ DRAIN_S: Final = 1.0
 """Seconds that queries in hand get when the worker is told to stop."""
 RETIRE_DRAIN_S: Final = RESOLUTION_SECONDS.value + 1.0
 """Seconds that they get when a successor serves already: each has its own deadline before that."""
+NOT_READY_S: Final = 1.0
+"""Seconds that a worker waits to be told what is in force before it tells clients that it is not ready."""
 _DRAIN_STEP_S: Final = 0.02
 _IDLE_S: Final = 0.05
 """Seconds of silence after which a client's connection is closed while the worker ends."""
@@ -138,6 +142,8 @@ class Worker:
         self.udp = [UdpListener(sock, self.service) for sock in sockets.udp]
         self.tcp = TcpListeners(self.service, build_tcp_bounds(config, clients))
         self._tcp_sockets = sockets.tcp
+        self._shared = sockets.shared
+        self._listening = False
         self.mesh.memory.forgery.told = self._forged
         self.desk = Desk(self.driver, self.service, self._sizes, self._evictions, self._retire, self.zones.drain)
         self._go = asyncio.Event()
@@ -152,10 +158,10 @@ class Worker:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # reloading is the supervisor's
         channel = await Channel.open(channel_socket, self.desk.handle, self._told, self._orphaned)
         try:
+            if not self._shared:
+                await self._tell_not_ready()
             await self._go.wait()
-            await self.tcp.start(self._tcp_sockets)
-            for listener in self.udp:
-                listener.start(self.loop)
+            await self._listen()
             self._sweep()
             tame_garbage_collection()
             channel.tell("ready")
@@ -174,6 +180,26 @@ class Worker:
             self.desk.set_trust(decode_trust(facts["trust"]))
             self.driver.set_clock(facts["clock"]["note"], verified=facts["clock"]["verified"])
             self._go.set()
+
+    async def _tell_not_ready(self) -> None:
+        """Should the supervisor not say `go` soon, answer clients that we are not ready (EDE 14): who hears nothing waits."""
+        try:
+            async with asyncio.timeout(NOT_READY_S):
+                await self._go.wait()
+        except TimeoutError:
+            self.log.warning("worker-not-ready", waits_for="the supervisor", advice="clients get SERVFAIL meanwhile")
+            self.service.ready = False
+            await self._listen()
+            await self._go.wait()
+            self.service.ready = True
+
+    async def _listen(self) -> None:
+        if self._listening:
+            return
+        self._listening = True
+        await self.tcp.start(self._tcp_sockets)
+        for listener in self.udp:
+            listener.start(self.loop)
 
     def _sweep(self) -> None:
         """Have repeated failures summed up in the log, now and every minute."""
@@ -240,7 +266,7 @@ class Worker:
             "failures": len(memory.failures),
             "servers": len(memory.servers),
             "tcp_connections": len(self.tcp.connections),
-            "forgery_zones": memory.forgery.count(self.loop.time()),
+            "forgery_zones": memory.forgery.count(clock.monotonic()),
         }
 
     def _evictions(self) -> dict[str, int]:
