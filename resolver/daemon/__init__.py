@@ -26,6 +26,7 @@ from resolver.daemon.services import open_services
 from resolver.daemon.sockets import open_sockets, without_ipv6
 from resolver.daemon.state import open_state
 from resolver.daemon.trust_service import attach_trust
+from resolver.daemon.watch_service import attach_watch
 from resolver.daemon.worker import make_plan, share_descriptors
 
 __all__ = ["Source", "run"]
@@ -71,6 +72,7 @@ def _run(config: Config, source: Source, log: FilteringBoundLogger) -> int:
         manager = Manager(source, plan, sets, bound, files, log)
         attach_trust(manager, state)
         attach_ntas(manager, state)
+        attach_watch(manager, state)
         attach_process_metrics(manager, state, files)
         services.attach(manager)
         return manager.run()

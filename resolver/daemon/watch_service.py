@@ -75,7 +75,8 @@ def attach_watch(manager: Manager, database: Database | None) -> Watch:
         return routes(watch)
 
     hooks = manager.hooks
-    hooks.services += [_service(clock.run), _service(probes.run), _service(minutes, baseline.save)]
+    hooks.services += [_service(manager, run) for run in (clock.run, probes.run)]
+    hooks.services.append(_service(manager, minutes, baseline.save))
     hooks.checks += [Check("clock", lambda: clock.finding), Check("probes", lambda: probes.finding)]
     hooks.metrics += [clock.metrics, probes.metrics, baseline.metrics, impact.metrics]
     hooks.reloaded.append(reloaded)
@@ -101,13 +102,23 @@ def _store(manager: Manager, database: Database | None) -> WatchStore | None:
         return None
 
 
-def _service(run: Callable[[], Coroutine[Any, Any, None]], at_end: Callable[[], None] | None = None) -> Service:
-    """A coroutine that runs until the end; what it raises is logged by the loop's exception handler."""
+def _service(
+    manager: Manager, run: Callable[[], Coroutine[Any, Any, None]], at_end: Callable[[], None] | None = None
+) -> Service:
+    """A coroutine that runs until the end; when it fails, which is a bug, it is logged and begun again."""
     task: asyncio.Task[None] | None = None
+
+    async def run_on() -> None:
+        while True:
+            try:
+                await run()
+            except Exception as error:
+                manager.crashed("watch", error)
+            await asyncio.sleep(WINDOW_S)
 
     async def start() -> None:
         nonlocal task
-        task = asyncio.get_running_loop().create_task(run())
+        task = asyncio.get_running_loop().create_task(run_on())
 
     async def close() -> None:
         if task is not None:
