@@ -59,6 +59,8 @@ class Settings:
     stale_client_timeout: float = 1.8
     prefetch: bool = False
     """What is asked for is fetched anew shortly before it expires."""
+    tells_readiness: bool = False
+    """A failure before anything could be learnt is told as EDE 14: this serves clients."""
     aggressive_nsec: bool = True
     """Answers are made from cached denials (RFC 8198)."""
     local_zones: bool = True
@@ -78,4 +80,4 @@ class Settings:
 
     def apart(self, cache_size: int) -> "Settings":
         """The same for a resolver that looks for itself, beside the one that serves clients: what it says must be fresh."""
-        return replace(self, cache_size=cache_size, serve_stale=False, prefetch=False)
+        return replace(self, cache_size=cache_size, serve_stale=False, prefetch=False, tells_readiness=False)

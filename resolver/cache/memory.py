@@ -36,9 +36,10 @@ class ZoneTrusts:
     answer cache: the zone is looked at again in a minute, and then not at what was bad, which may have a TTL of days.
     """
 
-    def __init__(self, answers: AnswerCache) -> None:
+    def __init__(self, answers: AnswerCache, limit: int = MAX_ZONES) -> None:
         self._zones: dict[Name, ZoneTrust] = {}
         self._answers = answers
+        self._limit = limit
 
     def __len__(self) -> int:
         return len(self._zones)
@@ -53,7 +54,7 @@ class ZoneTrusts:
             self._answers.forget(zone, t.DNSKEY)
         self._zones.pop(zone, None)
         self._zones[zone] = trust
-        trim(self._zones, MAX_ZONES)
+        trim(self._zones, self._limit)
 
     def forget(self, zone: Name) -> None:
         """Drop what is known of the zone: its keys may have changed."""
@@ -96,6 +97,11 @@ class Memory:
         self.clock_verified = False
         self.due: list[Question] = []
         self.prefetches = 0
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing has been learnt yet from any server."""
+        return not len(self.answers) and not len(self.delegations)
 
     def set_trust(self, points: TrustPoints) -> None:
         """Put new anchors and NTAs in force at once.

@@ -27,10 +27,11 @@ _ATTEMPTS: Final = 20
 
 @dataclass(slots=True)
 class WorkerSockets:
-    """What one worker listens on: bound, not yet listening."""
+    """What one worker listens on: bound, not yet listening. `shared`: another worker serves them meanwhile."""
 
     udp: list[socket.socket] = field(default_factory=list)
     tcp: list[socket.socket] = field(default_factory=list)
+    shared: bool = False
 
     def close(self) -> None:
         """Close them in this process."""

@@ -182,7 +182,7 @@ class Worker:
             self._go.set()
 
     async def _tell_not_ready(self) -> None:
-        """Should the supervisor not say `go` soon, answer clients that we are not ready (EDE 14): who hears nothing waits."""
+        """Should the supervisor not say `go` soon, tell clients that we are not ready (EDE 14): who hears nothing waits."""
         try:
             async with asyncio.timeout(NOT_READY_S):
                 await self._go.wait()

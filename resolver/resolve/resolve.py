@@ -15,7 +15,15 @@ from resolver.cache.failures import Failure
 from resolver.cache.memory import View
 from resolver.iteration.addresses import AddressFilter
 from resolver.resolution import Resolution
-from resolver.resolve.errors import NO_REACHABLE_AUTHORITY, Error, errors_of_failure, errors_of_verdict, merge, remembered, with_clock
+from resolver.resolve.errors import (
+    NO_REACHABLE_AUTHORITY,
+    Error,
+    errors_of_failure,
+    errors_of_verdict,
+    merge,
+    remembered,
+    with_clock,
+)
 from resolver.resolve.fetch import lookup
 from resolver.resolve.link import Link
 from resolver.resolve.links import find_links
@@ -32,6 +40,7 @@ from wire.name import Name
 from wire.rrset import RRset
 
 _DENIAL_TYPES = frozenset((t.NSEC, t.NSEC3))
+_NOT_READY = "no server has given an answer since start or flush"
 
 
 def resolve(
@@ -55,6 +64,8 @@ def resolve(
         if view.memory.settings.serve_stale and not view.renewing and may_be_stale(resolution):
             stale = yield from _stale(question, view, resolution.errors, checking_disabled=checking_disabled)
             resolution = stale or resolution
+        if resolution.reason is Reason.NO_AUTHORITY and view.memory.settings.tells_readiness and view.memory.is_blank:
+            resolution.errors = merge([*resolution.errors, (Reason.NOT_READY.ede or 0, _NOT_READY)])
         if checking_disabled or view.points.generation == generation:
             return apply_sentinel(resolution, view.points) if view.memory.settings.sentinel else resolution
 

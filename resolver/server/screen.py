@@ -40,6 +40,7 @@ def _refusal(rcode: int, reason: Reason, text: str) -> Refusal:
     return Refusal(rcode, ((reason.ede, text),))
 
 
+NOT_READY: Final = _refusal(t.SERVFAIL, Reason.NOT_READY, "waiting to be told which trust anchors are in force")
 CLIENT: Final = _refusal(t.REFUSED, Reason.PROHIBITED, "")
 FORM: Final = Refusal(t.FORMERR)
 _OPCODE: Final = _refusal(t.NOTIMP, Reason.NOT_SUPPORTED, "only QUERY is supported")

@@ -20,7 +20,7 @@ from resolver.server.counters import Counters
 from resolver.server.driver import Waiter
 from resolver.server.failing import Again, FailingResponses
 from resolver.server.respond import Identity, refuse, respond, say_who, truncated
-from resolver.server.screen import CLIENT, FORM, Refusal, is_query, screen, unreadable
+from resolver.server.screen import CLIENT, FORM, NOT_READY, Refusal, is_query, screen, unreadable
 from resolver.server.tally import OTHER, Said
 from trust.reason import Reason
 from trust.vocabulary import Now, Question, Security, Transport
@@ -74,6 +74,7 @@ class Service:
         packets: the packet cache; None when every query must be looked at (`log.queries`).
         failing: SERVFAILs that are remembered, apart from `packets`.
         held: of `unanswered`, how many each client prefix has; prefixes without any are left out.
+        ready: whether there is anything to resolve with yet; while not, clients are told so (EDE 14).
         prefetch: whether hits of the packet cache have what is about to expire fetched anew.
         policy: response policy in force; None when there is none.
     """
@@ -101,6 +102,7 @@ class Service:
         self.observer = observer
         self.log_queries = log_queries
         self.prefetch = prefetch
+        self.ready = True
         self.failing = FailingResponses()
         self.policy: ResponsePolicy | None = None
         self.unanswered = 0
@@ -132,7 +134,7 @@ class Service:
             counters.refused += 1
             self._refuse(query, CLIENT, asker)
             return True
-        why = self._look_at_cookie(query, asker) or screen(query)
+        why = self._look_at_cookie(query, asker) or screen(query) or (None if self.ready else NOT_READY)
         if why is not None:
             self._refuse(query, why, asker)
             return True
