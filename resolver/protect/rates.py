@@ -87,7 +87,7 @@ class ClientRates:
     ) -> None:
         """`rate`: queries a second for each prefix, 0 for any number; `burst`: queries at once. `pack`: text to octets."""
         self._interval = 1 / rate if rate else 0.0
-        self.tolerance = burst / rate if rate else 0.0
+        self.tolerance = _tolerance(rate, burst)
         self._prefixes = prefixes
         self._pack = pack
         self._size = size
@@ -100,7 +100,7 @@ class ClientRates:
         if bucket is not None:
             return bucket
         packed = self._pack(client)
-        if len(self.known) >= self._size:
+        if len(self.known) >= self._size or len(self._shared) >= self._size:
             self._forget(now)
         if self._prefixes.is_exempt(packed):
             bucket = Bucket(0.0, EXEMPT)
@@ -139,7 +139,7 @@ class ResponseRates:
     def __init__(self, rate: float, burst: float, places: int = PLACES) -> None:
         """`rate`: equal responses a second for each prefix; `burst`: at once. `places`: a power of two."""
         self._interval = 1 / rate
-        self._tolerance = burst / rate
+        self._tolerance = _tolerance(rate, burst)
         self._mask = places - 1
         self._full = array("d", bytes(8 * places))
 
@@ -155,6 +155,11 @@ class ResponseRates:
         return True
 
 
+def _tolerance(rate: float, burst: float) -> float:
+    """How far ahead of now a bucket may be, that `burst` events at once are allowed: half an event more, for rounding."""
+    return (max(burst, 1) - 0.5) / rate if rate else 0.0
+
+
 class Rate:
     """One bucket for all."""
 
@@ -163,7 +168,7 @@ class Rate:
     def __init__(self, rate: float, burst: float) -> None:
         """`rate`: events a second; `burst`: at once."""
         self._interval = 1 / rate if rate else float("inf")
-        self._tolerance = burst / rate if rate else -1.0
+        self._tolerance = _tolerance(rate, burst) if rate else -1.0
         self._full = 0.0
 
     def allows(self, now: float) -> bool:
