@@ -82,8 +82,8 @@ class Quota:
     __slots__ = ("budget", "deadline", "packets", "subqueries")
 
     def __init__(self, deadline: float, limits: Limits) -> None:
-        self.packets = PACKETS.value  # left; below 0 what was had over the limit, in shadow mode
-        self.subqueries = SUBQUERIES.value
+        self.packets = limits.value(PACKETS)  # left; below 0 what was had over the limit, in shadow mode
+        self.subqueries = limits.value(SUBQUERIES)
         self.deadline = deadline
         self.budget = Budget(limits)
 
@@ -360,7 +360,7 @@ class Mesh:
     def _ask(self, task: Task, ask: Ask) -> None:
         quota = task.quota
         now = task.view.now
-        if quota.packets <= 0 and self._over(quota, PACKETS, PACKETS.value - quota.packets + 1):
+        if quota.packets <= 0 and self._over(quota, PACKETS, self.limits.value(PACKETS) - quota.packets + 1):
             self._refuse(task, PACKETS)
             return
         left = quota.deadline - now.mono
@@ -395,7 +395,7 @@ class Mesh:
                 self._join(task, other)
                 return
         quota = task.quota
-        if quota.subqueries <= 0 and self._over(quota, SUBQUERIES, SUBQUERIES.value - quota.subqueries + 1):
+        if quota.subqueries <= 0 and self._over(quota, SUBQUERIES, self.limits.value(SUBQUERIES) - quota.subqueries + 1):
             self._refuse(task, SUBQUERIES)
         elif task.depth >= DEPTH.value and self._over(quota, DEPTH, task.depth + 1):
             self._refuse(task, DEPTH)

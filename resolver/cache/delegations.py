@@ -6,21 +6,24 @@ Parent-centric: only referrals, hints and the configuration make cuts, so a dele
 The number of cuts is bounded; the oldest go first.
 """
 
+from typing import Final
+
 from resolver.cache.bounded import trim
 from resolver.cache.selection import Selection
 from trust.vocabulary import Cut
 from wire.name import ROOT, Name
 
-MAX_CUTS = 200_000
+MAX_CUTS: Final = 200_000
 """Cuts remembered: some 150 MB at the worst; a busy resolver knows fewer."""
-LOOK_AGAIN_SECONDS = 60.0
+LOOK_AGAIN_SECONDS: Final = 60.0
 """How often at most a parent is asked anew about a cut whose servers are of no use."""
 
 
 class Delegations:
     """Cuts by zone. Configured cuts (hints, stub, forward) never expire and are not replaced by referrals."""
 
-    def __init__(self, configured: list[Cut]) -> None:
+    def __init__(self, configured: list[Cut], limit: int = MAX_CUTS) -> None:
+        self._limit = limit
         self._configured = {cut.zone: cut for cut in configured}
         self._learnt: dict[Name, Cut] = {}
         self._looked_again: dict[Name, float] = {}
@@ -54,7 +57,7 @@ class Delegations:
             return
         self._learnt.pop(cut.zone, None)
         self._learnt[cut.zone] = cut
-        trim(self._learnt, MAX_CUTS)
+        trim(self._learnt, self._limit)
 
     def look_again(self, cut: Cut, mono: float) -> bool:
         """Whether the parent may be asked about a learnt cut before its time, since its servers are of no use; counts it
@@ -66,7 +69,7 @@ class Delegations:
         last = self._looked_again.pop(zone, None)
         due = last is None or mono - last >= LOOK_AGAIN_SECONDS
         self._looked_again[zone] = mono if last is None or due else last
-        trim(self._looked_again, MAX_CUTS)
+        trim(self._looked_again, self._limit)
         return due
 
     def forget(self, zone: Name) -> None:

@@ -82,9 +82,11 @@ class ZoneDenials:
 class DenialCache:
     """Denials by zone."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_RECORDS, limit_per_zone: int = MAX_PER_ZONE) -> None:
         self._zones: dict[Name, ZoneDenials] = {}
         self._records = 0
+        self._limit = limit
+        self._limit_per_zone = limit_per_zone
 
     def __len__(self) -> int:
         return self._records
@@ -137,7 +139,7 @@ class DenialCache:
 
     def _zone(self, zone: Name) -> ZoneDenials:
         known = self._zones.get(zone)
-        if known is not None and len(known) >= MAX_PER_ZONE:
+        if known is not None and len(known) >= self._limit_per_zone:
             # Most of it has expired by now or will be learnt again; starting over is cheaper than keeping an order of ends.
             self._records -= len(self._zones.pop(zone))
             known = None
@@ -147,9 +149,10 @@ class DenialCache:
 
     def _count(self, grown: int) -> None:
         self._records += grown
-        if self._records <= MAX_RECORDS:
+        limit = self._limit
+        if self._records <= limit:
             return
         for zone in list(self._zones):  # in a batch: see `bounded.trim`
             self._records -= len(self._zones.pop(zone))
-            if self._records <= MAX_RECORDS - MAX_RECORDS // 128:
+            if self._records <= limit - limit // 128:
                 break

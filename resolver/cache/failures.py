@@ -34,8 +34,9 @@ class Failure:
 class Failures:
     """Failures by question, bounded in number."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_FAILURES) -> None:
         self._failures: dict[Question, Failure] = {}
+        self._limit = limit
 
     def __len__(self) -> int:
         return len(self._failures)
@@ -61,7 +62,7 @@ class Failures:
         rest = rest_s if rest_s is not None else min(FAILURE_TTL * 2 ** min(count - 1, 10), FAILURE_TTL_MAX)
         failure = Failure(reason, text, errors, findings, mono + rest, count)
         self._failures[question] = failure
-        trim(self._failures, MAX_FAILURES)
+        trim(self._failures, self._limit)
         return failure
 
     def forget(self, question: Question) -> None:

@@ -20,10 +20,11 @@ class AccessList:
     `known`: results so far by address text, open to the receive loop.
     """
 
-    __slots__ = ("_prefixes", "known")
+    __slots__ = ("_limit", "_prefixes", "known")
 
-    def __init__(self, allow: Iterable[IPv4Network | IPv6Network] = LOOPBACK) -> None:
+    def __init__(self, allow: Iterable[IPv4Network | IPv6Network] = LOOPBACK, limit: int = _REMEMBERED) -> None:
         self.known: dict[str, bool] = {}
+        self._limit = limit
         # By IP version: host bits below the prefix → network numbers shifted by as much.
         self._prefixes: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
         for network in allow:
@@ -36,7 +37,7 @@ class AccessList:
         allowed = self.known.get(address)
         if allowed is None:
             allowed = self._matches(address)
-            if len(self.known) >= _REMEMBERED:
+            if len(self.known) >= self._limit:
                 self.known.clear()
             self.known[address] = allowed
         return allowed

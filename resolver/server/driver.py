@@ -89,9 +89,6 @@ class Resolutions(Protocol):
     def set_clock(self, note: str, *, verified: bool) -> None:
         """What is known of our clock."""
 
-    def set_clock(self, note: str, *, verified: bool) -> None:
-        """What is known of our clock."""
-
     def flush(self) -> None:
         """Forget everything learnt."""
 

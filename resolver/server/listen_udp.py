@@ -91,7 +91,8 @@ class UdpListener:
     def stop(self) -> None:
         """Receive no more; answers to what was received can still be sent."""
         if self._loop is not None:
-            self._loop.remove_reader(self._socket.fileno())
+            forget: Callable[[int], object] = self._loop.remove_reader  # uvloop's says None instead of a bool
+            forget(self._socket.fileno())
             self._loop = None
 
     def close(self) -> None:

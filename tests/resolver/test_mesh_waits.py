@@ -1,6 +1,6 @@
 """The mesh when several clients wait for the same: whose budget counts, who goes on, and what one mistake costs."""
 
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -12,14 +12,14 @@ from tests.trust.zones import SignedZone, n
 from trust.reason import Reason
 from trust.vocabulary import Ask, Need, Outcome, Reply, Security, Steps
 from wire import types as t
-from wire.limits import PACKETS, RESOLUTION_SECONDS, Limit
+from wire.limits import PACKETS, RESOLUTION_SECONDS
 from wire.message import Message
-from wire.text import rrsets_from_text
+from wire.text import name_to_text, rrsets_from_text, type_to_text
 
 KEYS = "example.jp DNSKEY"
 
 
-def house() -> House:
+def house(**changes: Any) -> House:
     """root → jp → example.jp."""
     root, jp = SignedZone(".", server="192.0.2.1"), SignedZone("jp", server="192.0.2.2")
     example = SignedZone("example.jp", "www A 192.0.2.80\nmail A 192.0.2.25\n", server="192.0.2.3")
@@ -27,7 +27,7 @@ def house() -> House:
     jp.delegate(example)
     for zone in (root, jp, example):
         zone.sign()
-    return House(root, jp, example)
+    return House(root, jp, example, **changes)
 
 
 @pytest.fixture
@@ -122,14 +122,14 @@ def test_after_its_deadline_a_resolution_waits_for_nothing(here: House) -> None:
 # --- budgets -----------------------------------------------------------------------------------------------------------
 
 
-def test_who_joined_does_not_suffer_from_the_budget_of_who_began(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_joined_does_not_suffer_from_the_budget_of_who_began() -> None:
     here = house()
     here.ask("jp", "DNSKEY")
-    monkeypatch.setattr(resolver.mesh, "PACKETS", Limit("packets-per-query", 3, "a test"))
+    here.mesh.limits.lowered[PACKETS.label] = 3
     here.begin("old", "www.example.jp")  # referral, answer, keys: the last of its packets
     while here.waiting_texts() != [KEYS]:
         here.deliver(here.waiting_texts()[0])
-    monkeypatch.setattr(resolver.mesh, "PACKETS", PACKETS)
+    here.mesh.limits.lowered.clear()
     here.begin("new", "mail.example.jp")
     here.deliver("mail.example.jp A")
     here.changes["192.0.2.3"] = silent
@@ -141,7 +141,7 @@ def test_who_joined_does_not_suffer_from_the_budget_of_who_began(monkeypatch: py
     assert (here.finished["new"].security, here.finished["new"].errors) == (Security.SECURE, [])
 
 
-def test_the_whole_chain_of_aliases_is_on_one_account(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_chain_of_aliases_is_on_one_account() -> None:
     root = SignedZone(".", server="192.0.2.1", signed=True)
     zones = [root]
     for number in range(6):
@@ -150,8 +150,8 @@ def test_the_whole_chain_of_aliases_is_on_one_account(monkeypatch: pytest.Monkey
         root.delegate(zone)
         zones.append(zone)
     root.sign()
-    monkeypatch.setattr(resolver.mesh, "PACKETS", Limit("packets-per-query", 7, "a test"))
     here = House(*zones)
+    here.mesh.limits.lowered[PACKETS.label] = 7
     resolution = here.ask("www.z0")
     assert (resolution.rcode, resolution.reason) == (t.SERVFAIL, Reason.LIMIT)
     assert here.packets() == 7
@@ -160,9 +160,9 @@ def test_the_whole_chain_of_aliases_is_on_one_account(monkeypatch: pytest.Monkey
     assert [here.ask("www.z0").rcode for _ in range(3)][-1] == t.NXDOMAIN
 
 
-def test_a_limit_is_counted_once_for_each_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolver.mesh, "PACKETS", Limit("packets-per-query", 1, "a test"))
+def test_a_limit_is_counted_once_for_each_client() -> None:
     here = house()
+    here.mesh.limits.lowered[PACKETS.label] = 1
     for count, name in enumerate(("www.example.jp", "mail.example.jp"), 1):
         assert here.ask(name).reason is Reason.LIMIT
         assert here.mesh.limit_hits == {"packets-per-query": count}
@@ -196,20 +196,35 @@ class MistakeError(Exception):
     """What a generator should not raise."""
 
 
-def fail(*_: object, **__: object) -> Iterator[object]:
-    """A generator that fails when it has its first reply."""
-    yield Need(question(".", "NS"))
-    raise MistakeError
+class Dice:
+    """Always show the middle, except that they fail so many times. They are thrown where a zone has two servers."""
+
+    def __init__(self, fails: int = 0) -> None:
+        self.fails = fails
+
+    def random(self) -> float:
+        if self.fails:
+            self.fails -= 1
+            raise MistakeError
+        return 0.5
 
 
-def test_a_mistake_ends_one_resolution_with_servfail(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = house()
+SERVERS = ("192.0.2.3", "192.0.2.4")
+
+
+def house_with(dice: Dice) -> House:
+    """As `house`; example.jp has two servers."""
+    here = house(more={"example.jp": SERVERS[1:]})
+    here.mesh.memory.dice = dice
+    return here
+
+
+def test_a_mistake_ends_one_resolution_with_servfail() -> None:
+    here = house_with(Dice(fails=1))
     told: list[Exception] = []
     here.mesh.crashed = told.append
-    with monkeypatch.context() as patch:
-        patch.setattr(resolver.mesh, "resolve", fail)
-        here.begin("one", "www.example.jp")
-        here.begin("two", "www.example.jp")
+    here.begin("one", "www.example.jp")
+    here.begin("two", "www.example.jp")
     here.begin("three", "mail.example.jp")
     here.run()
     for token in ("one", "two"):
@@ -223,26 +238,30 @@ def test_a_mistake_ends_one_resolution_with_servfail(monkeypatch: pytest.MonkeyP
     assert here.ask("www.example.jp").security is Security.SECURE
 
 
-def test_a_mistake_in_a_sub_resolution_is_met_with_like_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = house()
+def test_a_mistake_in_a_sub_resolution_is_met_with_like_a_failure() -> None:
+    dice = Dice()
+    here = house_with(dice)
     here.ask("jp", "DNSKEY")
     told: list[Exception] = []
     here.mesh.crashed = told.append
-    with monkeypatch.context() as patch:
-        patch.setattr(resolver.mesh, "fetch", fail)
-        here.begin("one", "www.example.jp")
-        here.begin("two", "mail.example.jp")
-        here.run()
-    assert here.finished["one"].rcode == here.finished["two"].rcode == t.SERVFAIL
-    assert told
+    here.begin("one", "www.example.jp")
+    here.begin("two", "mail.example.jp")
+    while referring := [ask for ask in here.waiting.values() if ask.server.ip not in SERVERS]:
+        here.deliver(f"{name_to_text(referring[0].qname)} {type_to_text(referring[0].qtype)}")
+    dice.fails = 1000  # from here on only the keys of example.jp are asked for
+    here.run()
+    for token in ("one", "two"):
+        assert here.finished[token].rcode == t.SERVFAIL
+        assert (0, "internal error") not in here.finished[token].errors
+    assert {type(error) for error in told} == {MistakeError}
     assert here.mesh.inflight == 0
+    dice.fails = 0
     here.passes(61)
     assert here.ask("www.example.jp").security is Security.SECURE
 
 
-def test_without_anybody_to_tell_a_mistake_goes_on_to_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = house()
-    monkeypatch.setattr(resolver.mesh, "resolve", fail)
+def test_without_anybody_to_tell_a_mistake_goes_on_to_the_caller() -> None:
+    here = house_with(Dice(fails=1))
     with pytest.raises(MistakeError):
         here.ask("www.example.jp")
 

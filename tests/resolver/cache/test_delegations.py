@@ -2,8 +2,7 @@
 
 import pytest
 
-import resolver.cache.delegations
-from resolver.cache.delegations import Delegations
+from resolver.cache.delegations import MAX_CUTS, Delegations
 from resolver.cache.memory import configured_cuts
 from tests.resolver.cache.steps import cut
 from tests.resolver.play import settings
@@ -15,8 +14,8 @@ NOW = 1000.0
 FOREVER = float("inf")
 
 
-def delegations(*configured: str) -> Delegations:
-    return Delegations([cut(".", FOREVER), *(cut(zone, FOREVER) for zone in configured)])
+def delegations(*configured: str, limit: int = MAX_CUTS) -> Delegations:
+    return Delegations([cut(".", FOREVER), *(cut(zone, FOREVER) for zone in configured)], limit)
 
 
 def closest(known: Delegations, name: str, mono: float = NOW) -> str:
@@ -114,9 +113,8 @@ def test_forget_and_clear() -> None:
     assert closest(known, "com") == "."
 
 
-def test_number_is_bounded_and_the_oldest_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolver.cache.delegations, "MAX_CUTS", 100)
-    known = delegations("lab.example")
+def test_number_is_bounded_and_the_oldest_go() -> None:
+    known = delegations("lab.example", limit=100)
     for number in range(1000):
         known.put(cut(f"z{number}", NOW + 60))
         assert len(known) <= 100
@@ -125,9 +123,8 @@ def test_number_is_bounded_and_the_oldest_go(monkeypatch: pytest.MonkeyPatch) ->
     assert closest(known, "www.lab.example") == "lab.example"
 
 
-def test_renewed_is_not_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolver.cache.delegations, "MAX_CUTS", 100)
-    known = delegations()
+def test_renewed_is_not_old() -> None:
+    known = delegations(limit=100)
     for number in range(1000):
         known.put(cut("jp", NOW + 60))
         known.put(cut(f"z{number}", NOW + 60))

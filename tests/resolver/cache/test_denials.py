@@ -1,8 +1,5 @@
 """What zones have proven not to exist: order, ends, bounds."""
 
-import pytest
-
-from resolver.cache import denials
 from resolver.cache.denials import DenialCache, Ring
 from wire.name import Name, canonical_key
 from wire.rrset import RRset
@@ -38,9 +35,8 @@ def test_the_predecessor_is_found_and_the_ring_closes() -> None:
     assert ring.at(key("c.example."), 0.0) is None
 
 
-def test_a_zone_that_is_full_starts_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(denials, "MAX_PER_ZONE", 3)
-    cache = DenialCache()
+def test_a_zone_that_is_full_starts_over() -> None:
+    cache = DenialCache(limit_per_zone=3)
     for number in range(5):
         cache.learn(ZONE, [nsec(f"n{number}.example.", "z.example.")], 10.0)
     assert len(cache) == 2
@@ -49,9 +45,8 @@ def test_a_zone_that_is_full_starts_over(monkeypatch: pytest.MonkeyPatch) -> Non
     assert known.nsec.at(key("n4.example."), 0.0) is not None
 
 
-def test_the_oldest_zone_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(denials, "MAX_RECORDS", 2)
-    cache = DenialCache()
+def test_the_oldest_zone_gives_way() -> None:
+    cache = DenialCache(limit=2)
     for number in range(4):
         zone = name_from_text(f"z{number}.")
         cache.learn(zone, [nsec(f"a.z{number}.", f"b.z{number}.")], 10.0)

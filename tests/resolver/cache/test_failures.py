@@ -1,8 +1,5 @@
 """Resolution failures are remembered, longer each time (RFC 9520)."""
 
-import pytest
-
-import resolver.cache.failures
 from resolver.cache.failures import Failure, Failures
 from tests.resolver.play import question
 from trust.reason import Reason
@@ -82,9 +79,8 @@ def test_clear() -> None:
     assert (failures.get(WWW, NOW), len(failures)) == (None, 0)
 
 
-def test_number_is_bounded_and_the_oldest_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolver.cache.failures, "MAX_FAILURES", 100)
-    failures = Failures()
+def test_number_is_bounded_and_the_oldest_go() -> None:
+    failures = Failures(limit=100)
     for number in range(500):
         fail(failures, NOW, f"n{number}")
         assert len(failures) <= 100

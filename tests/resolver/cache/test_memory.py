@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-import resolver.cache.memory
 from resolver.cache.answers import AnswerCache, Rank
 from resolver.cache.memory import Memory, ZoneTrusts
 from tests.resolver.cache.steps import SOA, cname, cut, data, denial, validated
@@ -131,9 +130,8 @@ def test_what_made_a_zone_broken_is_not_looked_at_again(security: Security, kept
     assert left == ({t.DS, t.DNSKEY, t.SOA} if kept else {t.SOA})
 
 
-def test_zones_are_bounded_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolver.cache.memory, "MAX_ZONES", 50)
-    zones = ZoneTrusts(AnswerCache(1 << 20))
+def test_zones_are_bounded_in_number() -> None:
+    zones = ZoneTrusts(AnswerCache(1 << 20), limit=50)
     for number in range(200):
         name = name_from_text(f"z{number}")
         zones[name] = ZoneTrust(name, Security.SECURE, Reason.VALID)

@@ -130,8 +130,8 @@ class TestFlush:
             memory.flush_selected(Selection(n(name), subtree=False))
         assert memory.answers.octets == 0
 
-    def test_a_large_cache_is_searched_by_type(self, memory, monkeypatch):
-        monkeypatch.setattr("resolver.cache.answers._TYPES", 64)
+    def test_a_large_cache_is_searched_by_type(self, memory):
+        memory.answers.scan_limit = 64
         for number in range(100):
             memory.store(step(f"n{number}.example.com. 300 A 192.0.2.1"), MONO, None)
         assert memory.flush_selected(Selection(n("www.example.jp"), subtree=False))["answers"] == 2

@@ -2,7 +2,6 @@
 
 import pytest
 
-import resolver.cache.servers
 from resolver.cache.servers import (
     DEAD_AFTER,
     FIRST_REST,
@@ -144,9 +143,8 @@ def test_one_record_for_one_address_and_port() -> None:
     assert servers.get(Address("192.0.2.1", 53)) is not one
 
 
-def test_number_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolver.cache.servers, "MAX_SERVERS", 50)
-    servers = Servers()
+def test_number_is_bounded() -> None:
+    servers = Servers(limit=50)
     for number in range(200):
         made = servers.get(Address(f"192.0.2.{number}", 53))
         assert servers.get(Address(f"192.0.2.{number}", 53)) is made

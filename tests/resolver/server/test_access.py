@@ -5,7 +5,6 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resolver.server import access
 from resolver.server.access import AccessList
 
 networks4 = st.builds(
@@ -69,9 +68,8 @@ def test_agrees_with_the_standard_library(networks, number4, number6, data):
         assert allowed.known[str(address)] == expected
 
 
-def test_memory_is_bounded(monkeypatch):
-    monkeypatch.setattr(access, "_REMEMBERED", 10)
-    allowed = AccessList()
+def test_memory_is_bounded():
+    allowed = AccessList(limit=10)
     for number in range(100):
         allowed.allows(f"192.0.2.{number}")
         assert len(allowed.known) <= 10

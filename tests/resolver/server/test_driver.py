@@ -43,7 +43,7 @@ class Script:
         self.on_submit = lambda token, question: []
         self.on_reply = lambda ask_id, reply: []
 
-    def submit(self, token, question, now, *, checking_disabled=False):
+    def submit(self, token, question, now, *, checking_disabled=False, scope=None):
         return self.on_submit(token, question)
 
     def reply(self, ask_id, reply):

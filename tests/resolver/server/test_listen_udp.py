@@ -243,8 +243,7 @@ def test_late_answers_find_their_clients():
     talk(story, make_service(driver))
 
 
-def test_too_many_unanswered_queries_are_dropped(monkeypatch):
-    monkeypatch.setattr("resolver.server.service.CLIENT_QUERIES", 3)
+def test_too_many_unanswered_queries_are_dropped():
     driver = FakeDriver(hold=True)
 
     async def story(server, client):
@@ -257,7 +256,9 @@ def test_too_many_unanswered_queries_are_dropped(monkeypatch):
         client.send(make_query())
         await until(lambda: len(driver.waiting) == 1)
 
-    talk(story, make_service(driver))
+    service = make_service(driver)
+    service.unanswered_limit = 3
+    talk(story, service)
 
 
 def test_a_burst_longer_than_a_batch():

@@ -1,0 +1,130 @@
+"""The accelerator: builds the compiled wheel, unpacks it beside the tree, and runs things with it.
+
+    python tools/accelerate.py                     build what is not up to date
+    python tools/accelerate.py -- COMMAND …        the same, then run COMMAND with the compiled packages
+
+The wheel is what `AKASHI_ACCELERATE=1 pip wheel .` makes, from a copy of the tree: a compiled module in the tree would hide the
+source beside it and go stale. It goes to `dist/`, and unpacked to `build/accelerated/`, which a command sees before the tree
+(PYTHONPATH, PYTHONSAFEPATH).
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("wire", "trust", "resolver", "lab")
+FILES = ("setup.py", "pyproject.toml", "README.md", "LICENSE")
+BUILD = ROOT / "build"
+STAGE = BUILD / "accelerator"
+"""The copy of the tree; what the compiler made of it stays there, so that the next build is shorter."""
+UNPACKED = BUILD / "accelerated"
+DIST = ROOT / "dist"
+
+
+def sources() -> list[Path]:
+    """Everything the wheel is made of, relative to the root."""
+    inside = (path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file())
+    found = [path.relative_to(ROOT) for path in inside if path.suffix != ".pyc"]
+    return [*sorted(found), *map(Path, FILES)]
+
+
+def fingerprint(files: list[Path]) -> str:
+    """Of the sources and of what compiles them."""
+    digest = hashlib.sha256(f"{sys.version} {version('mypy')} {version('setuptools')}".encode())
+    for path in files:
+        digest.update(str(path).encode() + b"\0" + (ROOT / path).read_bytes())
+    return digest.hexdigest()
+
+
+def copy(files: list[Path]) -> None:
+    """Bring the copy up to date; what has not changed keeps its time, what is gone goes."""
+    for path in files:
+        target = STAGE / path
+        if not target.exists() or target.read_bytes() != (ROOT / path).read_bytes():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, target)
+    wanted = {STAGE / path for path in files}
+    for package in PACKAGES:
+        for path in list((STAGE / package).rglob("*")):
+            if path.is_file() and path not in wanted:
+                path.unlink()
+    # setuptools puts into a wheel whatever an earlier build left there.
+    for library in (STAGE / "build").glob("lib*"):
+        for path in list(library.rglob("*")):
+            module = path.with_name(path.name.partition(".")[0] + ".py")
+            compiled = path.name.endswith(".so") and (
+                module.relative_to(library).parent == Path() or module_there(library, module)
+            )
+            if path.is_file() and not compiled:
+                path.unlink()
+
+
+def module_there(library: Path, module: Path) -> bool:
+    """Whether a compiled module's source is still in the copy."""
+    return (STAGE / module.relative_to(library)).exists()
+
+
+def build() -> None:
+    """Make wheel and unpacked packages, unless they are up to date."""
+    files = sources()
+    print_of_files = fingerprint(files)
+    stamp = UNPACKED / ".fingerprint"
+    if stamp.exists() and stamp.read_text() == print_of_files:
+        return
+    print("compiling the core with mypyc; some minutes the first time …", flush=True)
+    copy(files)
+    wheels = STAGE / "wheel"
+    shutil.rmtree(wheels, ignore_errors=True)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "-w",
+        wheels,
+        STAGE,
+    ]
+    quiet = {"AKASHI_ACCELERATE": "1", "PYTHONWARNINGS": "ignore", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    subprocess.run(command, check=True, env=os.environ | quiet)
+    (wheel,) = wheels.glob("*.whl")
+    fresh = BUILD / "accelerated.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(fresh)
+    (fresh / ".fingerprint").write_text(print_of_files)
+    shutil.rmtree(UNPACKED, ignore_errors=True)
+    fresh.rename(UNPACKED)
+    DIST.mkdir(exist_ok=True)
+    shutil.copy(wheel, DIST)
+    print(f"wheel: dist/{wheel.name}\nunpacked: {UNPACKED.relative_to(ROOT)}", flush=True)
+
+
+def environment() -> dict[str, str]:
+    """In which Python finds the compiled packages first, whatever the working directory."""
+    return {"PYTHONPATH": str(UNPACKED), "PYTHONSAFEPATH": "1", "AKASHI_EXPECT": "accelerated"}
+
+
+def main() -> None:
+    """See above."""
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / "accelerate.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        build()
+    command = sys.argv[2:] if sys.argv[1:2] == ["--"] else []
+    if command:
+        os.execvpe(command[0], command, os.environ | environment())  # noqa: S606 - what the caller asked for
+
+
+if __name__ == "__main__":
+    main()
