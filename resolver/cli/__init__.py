@@ -19,6 +19,8 @@ COMMANDS = {
     "status": LazyCommand("resolver.cli.daemon_status:status", "Show how the running daemon is."),
     "cache": LazyCommand("resolver.cli.cache:cache", "What the running daemon remembers: stats, lookup, flush."),
     "reload": LazyCommand("resolver.cli.reload:reload", "Have the daemon read its configuration anew."),
+    "impact": LazyCommand("resolver.cli.impact:impact", "Whom failures concern: failing zones by distinct clients."),
+    "baseline": LazyCommand("resolver.cli.impact:baseline", "How much SERVFAIL is usual, and thresholds to choose from."),
     "inflight": LazyCommand("resolver.cli.inflight:inflight", "List what is being resolved."),
     "log": LazyCommand("resolver.cli.log:log", "What the running daemon writes to its log: level."),
     "trust": LazyCommand("resolver.cli.trust:trust", "Trust anchors: status, refresh, import, export, forget."),

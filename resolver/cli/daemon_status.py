@@ -10,6 +10,7 @@ import click
 
 from resolver.cli.client import client, daemon_options, print_json
 from resolver.cli.common import console, json_option
+from resolver.cli.impact import percent
 from resolver.cli.status import Status
 
 
@@ -65,6 +66,7 @@ def _show(document: dict[str, Any]) -> None:
         ("negative anchors", ", ".join(nta["name"] for nta in document["ntas"]) or "none"),
         ("queries", f"{queries:,} ({document['queries_per_second']:,.1f}/s over the last minute)"),
         ("from cache", f"{hits / queries:.1%} of them by their very octets" if queries else "-"),
+        *watch_rows(document),
         ("being resolved", f"{gauges.get('inflight', 0):,.0f}"),
         ("cached", f"{gauges.get('answers', 0):,.0f} answers, {gauges.get('packets', 0):,.0f} responses, {octets(gauges)}"),
     ]
@@ -78,6 +80,25 @@ def _show(document: dict[str, Any]) -> None:
         table.add_row(str(worker["worker"]), str(worker["pid"] or "-"), state, up, str(worker["restarts"]))
     out.print(table)
     _health(document)
+
+
+def watch_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the daemon says of clock, probes and failures."""
+    clock, probes, baseline, impact = (document[part] for part in ("clock", "probes", "baseline", "impact"))
+    good = sum(probe["ok"] is True for probe in probes["probes"])
+    told = f"{percent(baseline['ratio'])} over {baseline['window_minutes']} minutes, usually {percent(baseline['usual'])}"
+    if baseline["learning"]:
+        told += f", learning ({baseline['learned_minutes']} of {baseline['learning_minutes']} minutes)"
+    else:
+        told += f", too much from {percent(baseline['threshold'])}"
+        told += f" (for alerts: {percent(baseline['suggested_threshold'])})"
+    worst = next((zone for zone in impact["top"] if not zone["probe"]), None)
+    return [
+        ("clock", f"{clock['state']}: {clock['text']}"),
+        ("probes", f"{good} of {len(probes['probes'])} well" if probes["probes"] else "none (probe.secure, probe.bogus)"),
+        ("SERVFAIL", told),
+        ("most affected", f"{worst['zone']}: {worst['clients']:,} clients, {worst['reason']}" if worst else "none"),
+    ]
 
 
 def octets(gauges: dict[str, float]) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 from resolver.server import clock
 from resolver.watch.impact import Impact, ImpactBook
 from trust.vocabulary import Now
+from wire.name import Name, is_subdomain
 from wire.text import name_to_text
 
 Document: TypeAlias = dict[str, Any]
@@ -22,13 +23,24 @@ MAX_TOLD: Final = 256
 
 
 class ImpactKeeper:
-    """The failing zones of the last hour. `responses`: gives all responses of the last hour."""
+    """The failing zones of the last hour.
+
+    Args:
+        responses: gives all responses of the last hour; probed: the names that we ask for ourselves, and that are to fail.
+    """
 
     def __init__(
-        self, drain: Drain, responses: Callable[[], int], *, enabled: bool, now: Callable[[], Now] = clock.now
+        self,
+        drain: Drain,
+        responses: Callable[[], int],
+        probed: Callable[[], Iterable[Name]] = tuple,
+        *,
+        enabled: bool,
+        now: Callable[[], Now] = clock.now,
     ) -> None:
         self._drain = drain
         self._responses = responses
+        self._probed = probed
         self._now = now
         self.enabled = enabled
         self.book = ImpactBook()
@@ -54,12 +66,19 @@ class ImpactKeeper:
             "window_minutes": 60,
             "responses": responses,
             "zones": len(self.book),
-            "top": [_document(impact) for impact in self.book.top(min(limit, MAX_TOLD), responses)],
+            "top": [
+                _document(impact) | {"probe": self._is_probe(impact)}
+                for impact in self.book.top(min(limit, MAX_TOLD), responses)
+            ],
         }
+
+    def _is_probe(self, impact: Impact) -> bool:
+        """Whether it may well be our own probes that failed, and nobody else's queries."""
+        return impact.clients <= 1 and any(is_subdomain(name, impact.zone) for name in self._probed())
 
     def metrics(self) -> Mapping[str, Iterable[tuple[tuple[str, ...], float]]]:
         """Samples by metric."""
-        top = self.book.top(RANKS, self._responses())
+        top = [impact for impact in self.book.top(MAX_TOLD, self._responses()) if not self._is_probe(impact)][:RANKS]
         places = [(str(rank + 1),) for rank in range(RANKS)]
         clients = [impact.clients for impact in top] + [0] * (RANKS - len(top))
         shares = [impact.share or 0.0 for impact in top] + [0.0] * (RANKS - len(top))

@@ -166,6 +166,10 @@ class ProbeKeeper:
         self.servfails += message.rcode == t.SERVFAIL
         return judge_message(probe.kind, message)
 
+    def bogus_names(self) -> list[Name]:
+        """The names that are to fail."""
+        return [probe.name for probe in self.probes if probe.kind == "bogus" and probe.via == "service"]
+
     # --- telling ---------------------------------------------------------------------------------------------------
 
     @property

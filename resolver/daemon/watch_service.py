@@ -54,7 +54,7 @@ def attach_watch(manager: Manager, database: Database | None) -> Watch:
         return [answer for _, answer in await manager.supervisor.ask_all("failures", retiring=True)]
 
     baseline = BaselineKeeper(config, counts, _store(manager, database), manager.log)
-    impact = ImpactKeeper(drain, lambda: baseline.responses_last_hour, enabled=config.watch.impact)
+    impact = ImpactKeeper(drain, lambda: baseline.responses_last_hour, probes.bogus_names, enabled=config.watch.impact)
     watch = Watch(clock, probes, baseline, impact)
 
     async def minutes() -> None:
