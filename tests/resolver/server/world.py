@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from resolver.cache.packets import PacketCache
+from resolver.protect.protection import Protection
 from resolver.resolution import Resolution
 from resolver.server import clock
 from resolver.server.access import AccessList
@@ -103,6 +104,7 @@ def make_service(
     log_queries: bool = False,
     prefetch: bool = False,
     observer: Silent | None = None,
+    protection: Protection | None = None,
 ) -> Service:
     """A service with a packet cache of a mebioctet."""
     return Service(
@@ -114,6 +116,7 @@ def make_service(
         observer or Silent(),
         log_queries=log_queries,
         prefetch=prefetch,
+        protection=protection,
     )
 
 
