@@ -31,6 +31,7 @@ from resolver.cache.packets import PacketCache, cache_key
 from resolver.config import load
 from resolver.daemon.build import build_access, build_identity, build_policy, build_settings, build_trust
 from resolver.mesh import Finish, Mesh, Send
+from resolver.policy.rules import Scope
 from resolver.resolution import Resolution
 from resolver.server import clock
 from resolver.server.counters import Counters
@@ -103,15 +104,20 @@ class Replay:
         if hit is None:
             self.service.take(packet, "127.0.0.1", Transport.UDP, self._answered, key)
 
-    def submit(self, waiter: Waiter, question: Question, *, checking_disabled: bool = False) -> None:
+    def submit(
+        self, waiter: Waiter, question: Question, *, checking_disabled: bool = False, scope: Scope | None = None
+    ) -> None:
         """As the driver does, but each packet's answer is there at once."""
-        work = deque(self.mesh.submit(waiter, question, self.now, checking_disabled=checking_disabled))
+        work = deque(self.mesh.submit(waiter, question, self.now, checking_disabled=checking_disabled, scope=scope))
         while work:
             action = work.popleft()
             if isinstance(action, Send):
                 work.extend(self.mesh.reply(action.ask_id, self._exchange(action)))
             elif isinstance(action, Finish):
                 waiter.finish(action.resolution, self.now)
+
+    def renew(self, question: Question) -> None:
+        """Nothing lives so long here."""
 
     def _exchange(self, send: Send) -> Reply:
         ask = send.ask
@@ -141,7 +147,10 @@ class Silent:
     def answered(self, *_: object) -> None:
         """Nothing."""
 
-    def failed(self, resolution: Resolution) -> None:
+    def failed(self, resolution: Resolution, client: str) -> None:
+        """Nothing."""
+
+    def rewrote(self, resolution: Resolution, client: str) -> None:
         """Nothing."""
 
 
