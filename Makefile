@@ -17,7 +17,7 @@ export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv lab test check format bench endurance ede-table install uninstall clean
+.PHONY: help venv lab test check format bench fuzz endurance ede-table install uninstall clean
 
 help:
 	@echo 'make lab      a mini-Internet and a resolver in the foreground; needs no root; Ctrl-C stops all'
@@ -28,6 +28,7 @@ help:
 	@echo 'make endurance  a minute of load while workers are killed, the configuration is reloaded, NTAs come and go'
 	@echo 'make install  as root: into /opt/akashi, with systemd unit (PREFIX=, DESTDIR=, WHEELS=; docs/OPERATIONS.md)'
 	@echo 'make ede-table  what Akashi and the installed peers say of every published fault, into docs/EDE.md'
+	@echo 'make fuzz     random octets at every door; ARGS="--inputs 10000000" for a long run'
 	@echo 'make venv     only the virtualenv in $(VENV)'
 	@echo 'make clean    stop the lab, remove $(VENV), .lab and every cache'
 	@echo
@@ -77,6 +78,9 @@ endurance: $(READY)
 
 install uninstall:
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' WHEELS='$(WHEELS)' tools/install.sh $@
+
+fuzz: $(READY)
+	@$(BIN)/python -m tests.fuzz --jobs $(JOBS) $(ARGS)
 
 ede-table: $(READY)
 	@tools/install-debian-packages.sh later

@@ -22,7 +22,7 @@ import errno
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -33,6 +33,7 @@ APPLICATION_ID: Final = 0x414B5348
 """`AKSH`: in the file's header, so that another program's database is not taken for ours."""
 
 _COMPANIONS: Final = ("-wal", "-shm", "-journal")
+_SCHEMA: Final = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
 
 
 class StateError(Exception):
@@ -103,8 +104,10 @@ class Database:
         try:
             self.connection = _connect(self.path)
             self.opened = Opened.INTACT if present else Opened.NEW
-        except sqlite3.DatabaseError as error:
-            self._raise_if_not_damage(error)
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            # SQLite quotes what it cannot make sense of, and that need not be text.
+            if isinstance(error, sqlite3.DatabaseError):
+                self._raise_if_not_damage(error)
             self._move_aside(str(error))
             self.connection = self._connect_anew()
             self.opened = Opened.REBUILT
@@ -135,12 +138,17 @@ class Database:
     def migrate(self, component: str, versions: Sequence[str]) -> None:
         """Bring the tables of a store up to date: run the scripts that have not run yet, all in one transaction.
 
+        A file whose tables are not those that the scripts make is damaged, however sound it looks to SQLite.
+
         Raises:
             StateError: a newer version of Akashi made them.
         """
         self._migrated[component] = versions
-        row = self.connection.execute("SELECT version FROM component WHERE name = ?", (component,)).fetchone()
-        known = 0 if row is None else int(row[0])
+        try:
+            known = self._known(component, versions)
+        except (sqlite3.DatabaseError, DamageError) as error:
+            self.rebuild(str(error))
+            return
         if known > len(versions):
             raise StateError(
                 f"{self.path} was written by a newer version of Akashi ({component} {known}, known here: {len(versions)})",
@@ -153,6 +161,26 @@ class Database:
                 for statement in _statements(script):
                     connection.execute(statement)
             connection.execute("INSERT OR REPLACE INTO component VALUES (?, ?)", (component, len(versions)))
+
+    def _known(self, component: str, versions: Sequence[str]) -> int:
+        """How many of the scripts have run.
+
+        Raises:
+            DamageError, sqlite3.DatabaseError: the tables are not what they made.
+        """
+        row = self.connection.execute("SELECT version FROM component WHERE name = ?", (component,)).fetchone()
+        known = 0 if row is None else row[0]
+        if not isinstance(known, int) or known < 0:
+            raise DamageError(f"{component} is of version {known!r}")
+        if known <= len(versions):
+            with closing(sqlite3.connect(":memory:")) as model:
+                for script in versions[:known]:
+                    model.executescript(script)
+                wanted = set(model.execute(_SCHEMA))
+            missing = wanted - set(self.connection.execute(_SCHEMA))
+            if missing:
+                raise DamageError(f"{', '.join(sorted(name for _, name, _ in missing))}: not the tables of {component}")
+        return known
 
     def rebuild(self, why: str) -> None:
         """Move the file aside, as damaged, and begin a new one, with the (empty) tables of the stores known so far.
@@ -242,6 +270,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+    # What is no UTF-8 is damage, found by whoever reads it; it must not be an exception of its own in every place.
+    connection.text_factory = _text
     try:
         # The lock is taken with the first access and kept; with it, no shared memory is needed beside the file.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -257,6 +287,10 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "replace")
 
 
 def _found(connection: sqlite3.Connection) -> None:

@@ -76,6 +76,10 @@ class House:
                 return
         raise AssertionError(f"nobody waits for {asked!r}: {[_text(ask) for ask in self.waiting.values()]}")
 
+    def deliver_first(self) -> None:
+        """Answer the packet that has waited longest."""
+        self._answer(next(iter(self.waiting)))
+
     def waiting_texts(self) -> list[str]:
         """The questions whose packets wait, as "name type"."""
         return [_text(ask) for ask in self.waiting.values()]

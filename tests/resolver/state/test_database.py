@@ -145,6 +145,37 @@ def test_damaged_twice_in_a_second(tmp_path: Path, log: Log) -> None:
     assert names == [stem, f"{stem}-1", f"{stem}-2"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"number INTEGER PRIMARY KEY, text", b"number INTEGER PRIMARY KEY, tixt"),  # SQLite finds nothing wrong with it
+        (b"number INTEGER PRIMARY KEY, text", b"number INTEGER PRIMARY KEY, te\xff\xfe"),
+        (b"CREATE TABLE component (name", b"CREATE TABLE component (n\xffme"),
+        (b"CREATE TABLE component", b"CREATE TABLE c\xffmponent"),
+    ],
+)
+def test_tables_that_are_not_ours(tmp_path: Path, log: Log, before: bytes, after: bytes) -> None:
+    file = filled(tmp_path)
+    data = file.read_bytes()
+    assert data.count(before) == 1
+    file.write_bytes(data.replace(before, after))
+    database = Database(tmp_path, log, NOW)
+    assert count(database) == 0
+    assert database.opened is Opened.REBUILT
+    assert log.names == ["state-file-damaged"]
+    assert database.aside is not None and database.aside.read_bytes()[:6] == b"SQLite"
+    database.close()
+
+
+def test_text_that_is_none_is_read_all_the_same(tmp_path: Path, log: Log) -> None:
+    file = filled(tmp_path, 1)
+    file.write_bytes(file.read_bytes().replace(b"x" * 100, b"\xff" * 100))
+    database = Database(tmp_path, log, NOW)
+    assert count(database) == 1
+    assert database.connection.execute("SELECT text FROM thing").fetchone()[0] == "\ufffd" * 100
+    database.close()
+
+
 def test_what_lies_beside_a_damaged_file_goes_with_it(tmp_path: Path, log: Log) -> None:
     """Nothing of the old file may be taken for the new one's. (SQLite itself drops a log that fits no file.)"""
     (tmp_path / FILE).write_bytes(b"x" * 5000)
