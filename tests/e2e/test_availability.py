@@ -1,0 +1,100 @@
+"""The daemon while authorities fail: expired data, and the word that it is not ready. Authorities are the lab's."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
+import pytest
+
+import lab.internet
+import lab.server
+from lab.internet import Internet
+from tests.resolver.daemon.process import LIMIT_S, Daemon
+
+PREFIX = "127.88"
+PATIENCE_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def net() -> Internet:
+    return lab.internet.build(time.time(), prefix=PREFIX, faults=[])
+
+
+@contextlib.contextmanager
+def serving(net: Internet, directory: Path, port: int, *settings: str) -> Iterator[Daemon]:
+    (directory / "hints").write_text(net.hints())
+    (directory / "anchor").write_text(net.anchor())
+    with Daemon(
+        f"upstream.root-hints={directory / 'hints'}",
+        f"trust.anchors={directory / 'anchor'}",
+        f"upstream.port={port}",
+        "upstream.ipv6=false",
+        "upstream.allow-loopback=true",
+        *settings,
+    ) as daemon:
+        daemon.wait_for("ready")
+        yield daemon
+        assert daemon.stop() == 0
+        assert "internal-error" not in daemon.events()
+
+
+def ask(daemon: Daemon, name: str, *, tcp: bool = False) -> dns.message.Message:
+    query = dns.message.make_query(name, "A", want_dnssec=True, payload=1232)
+    send = dns.query.tcp if tcp else dns.query.udp
+    return send(query, "127.0.0.1", port=daemon.port, timeout=LIMIT_S)
+
+
+def codes(response: dns.message.Message) -> list[int]:
+    return [int(option.code) for option in response.options if isinstance(option, dns.edns.EDEOption)]
+
+
+def test_expired_data_while_nobody_answers(net: Internet, tmp_path: Path) -> None:
+    port = lab.server.free_port(f"{PREFIX}.0.1")
+    settings = (
+        "cache.serve-stale=true",
+        "cache.max-ttl=1",
+        "cache.max-negative-ttl=1",
+        "cache.stale-client-timeout=300ms",
+        "cache.aggressive-nsec=false",
+    )
+    with serving(net, tmp_path, port, *settings) as daemon:
+        with lab.server.running(net, port=port):
+            for name in ("www.example.jp", "www.unsigned.jp"):
+                assert ask(daemon, name).rcode() == dns.rcode.NOERROR
+            fresh = ask(daemon, "www.example.jp")
+            assert codes(fresh) == []
+            assert ask(daemon, "none.example.jp").rcode() == dns.rcode.NXDOMAIN
+        # Nobody answers from now on. What is remembered runs out within a second.
+        deadline = time.monotonic() + PATIENCE_S
+        stale = ask(daemon, "www.example.jp")
+        while 3 not in codes(stale):
+            assert (stale.rcode(), time.monotonic() < deadline) == (dns.rcode.NOERROR, True)
+            stale = ask(daemon, "www.example.jp")
+        assert codes(stale)[0] == 3
+        assert 22 in codes(stale)
+        assert stale.rcode() == dns.rcode.NOERROR
+        assert stale.flags & dns.flags.AD
+        assert [(rrset.name, rrset.rdtype) for rrset in stale.answer] == [(r.name, r.rdtype) for r in fresh.answer]
+        assert 25 <= stale.answer[0].ttl <= 30
+        over_tcp = ask(daemon, "www.example.jp", tcp=True)
+        assert codes(over_tcp)[0] == 3
+        insecure = ask(daemon, "www.unsigned.jp")
+        assert (codes(insecure)[0], bool(insecure.flags & dns.flags.AD)) == (3, False)
+        # Without a fresh answer there is nothing to say of a name never seen.
+        assert ask(daemon, "alias.example.jp").rcode() == dns.rcode.SERVFAIL
+        denied = ask(daemon, "none.example.jp")
+        assert (denied.rcode(), codes(denied)[0]) == (dns.rcode.NXDOMAIN, 19)
+
+
+def test_a_resolver_that_has_reached_nobody_yet_says_so(net: Internet, tmp_path: Path) -> None:
+    port = lab.server.free_port(f"{PREFIX}.0.1")
+    with serving(net, tmp_path, port) as daemon:
+        response = ask(daemon, "www.example.jp")
+        assert response.rcode() == dns.rcode.SERVFAIL
+        assert {14, 22} <= set(codes(response))
