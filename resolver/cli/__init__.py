@@ -25,6 +25,7 @@ COMMANDS = {
     "log": LazyCommand("resolver.cli.log:log", "What the running daemon writes to its log: level."),
     "trust": LazyCommand("resolver.cli.trust:trust", "Trust anchors: status, refresh, import, export, forget."),
     "nta": LazyCommand("resolver.cli.nta:nta", "Negative trust anchors: propose, approve, list, remove, history …"),
+    "policy": LazyCommand("resolver.cli.policy:policy", "Policy zones, local zones, DNS64: list, lookup, refresh."),
     "explain": LazyCommand("resolver.cli.explain:explain", "Show the chain of trust of a name, with the failing link."),
     "conform": LazyCommand(
         "resolver.cli.conform:conform", "The guideline's 2-1 … 2-22 with evidence, and the level reached."

@@ -128,6 +128,12 @@ def _overlap(one: Endpoint, other: Endpoint) -> bool:
     return one.ip == other.ip or one.ip.is_unspecified or other.ip.is_unspecified
 
 
+def _policy_zones(config: Config) -> Iterator[Contradiction]:
+    zones = [source.zone for source in config.policy.zones]
+    for zone in sorted({zone for zone in zones if zones.count(zone) > 1}):
+        yield Contradiction(("policy.zones",), "listed twice", "each policy zone once", value=zone)
+
+
 _CHECKS: tuple[Callable[[Config], Iterator[Contradiction]], ...] = (
     _ttl_bounds,
     _no_address_family,
@@ -139,4 +145,5 @@ _CHECKS: tuple[Callable[[Config], Iterator[Contradiction]], ...] = (
     _unusable_servers,
     _doubles,
     _port_conflict,
+    _policy_zones,
 )

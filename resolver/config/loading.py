@@ -31,7 +31,7 @@ from resolver.config.values import type_name
 
 DEFAULT_FILE = Path("/etc/akashi/akashi.toml")
 
-_PATH_KINDS = ("file", "file or list of files", "directory", "path")
+_PATH_KINDS = ("file", "file or list of files", "directory", "path", "list of policy zones")
 
 
 def load(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
@@ -255,7 +255,11 @@ def _make_paths_absolute(data: Mapping[str, Any], option: Option, base: Path) ->
         return str(base / str(value)) if is_path else value
 
     value = table.get(option.key)
-    if isinstance(value, list):
+    if option.kind.name == "list of policy zones":
+        for item in value if isinstance(value, list) else []:
+            if isinstance(item, dict) and "file" in item:
+                item["file"] = absolute(item["file"])
+    elif isinstance(value, list):
         table[option.key] = [absolute(item) for item in value]
     elif isinstance(value, str):
         table[option.key] = absolute(value)

@@ -20,6 +20,7 @@ from resolver.daemon.build import anchor_summary, worker_count
 from resolver.daemon.errors import StartError
 from resolver.daemon.manager import Manager, Source
 from resolver.daemon.nta_service import attach_ntas
+from resolver.daemon.policy_service import attach_policy
 from resolver.daemon.privileges import become, raise_file_limit
 from resolver.daemon.process_metrics import attach_process_metrics
 from resolver.daemon.services import open_services
@@ -74,6 +75,7 @@ def _run(config: Config, source: Source, log: FilteringBoundLogger) -> int:
         attach_ntas(manager, state)
         attach_watch(manager, state)
         attach_process_metrics(manager, state, files)
+        attach_policy(manager, state)
         services.attach(manager)
         return manager.run()
     finally:

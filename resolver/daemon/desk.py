@@ -45,7 +45,7 @@ MAX_INFLIGHT: Final = 1000
 
 
 class Desk:
-    """Carries out the supervisor's requests on the parts of a worker."""
+    """Carries out the supervisor's requests on the parts of a worker. `tasks`: by name; others may be added."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Desk:
         self._evictions = evictions
         self._leave = retire
         self._drain = drain
-        self._tasks: dict[str, Callable[[Document], Document]] = {
+        self.tasks: dict[str, Callable[[Document], Document]] = {
             "trust": self._trust,
             "clock": self._clock,
             "failures": lambda _: self._drain(),
@@ -81,7 +81,7 @@ class Desk:
         Raises:
             ChannelError: there is no such request, or it cannot be carried out.
         """
-        task = self._tasks.get(what)
+        task = self.tasks.get(what)
         if task is None:
             raise ChannelError(f"no such request: {what}")
         return task(arguments)
@@ -98,6 +98,7 @@ class Desk:
             "counters": counters.as_dict() | self._evictions(),
             "responses": counters.said(),
             "exchanges": dict(counters.exchanges),
+            "policy_drops": dict(counters.policy_drops),
             "client_seconds": _histogram(counters.client_seconds),
             "upstream_seconds": _histogram(counters.upstream_seconds),
             "limits": dict(self._driver.mesh.limits.hits),

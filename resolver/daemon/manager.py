@@ -28,6 +28,7 @@ from resolver.daemon import logs
 from resolver.daemon.build import anchor_tags
 from resolver.daemon.errors import StartError
 from resolver.daemon.notify import notify
+from resolver.daemon.policy_desk import Tables
 from resolver.daemon.prober import Prober
 from resolver.daemon.sockets import WorkerSockets
 from resolver.daemon.stats import Totals
@@ -98,9 +99,10 @@ class Check:
 class Hooks:
     """What others hang onto the manager.
 
-    `reloaded`: called with each new configuration in force; `tables`: give routes of the control API (aiohttp's
-    `web.RouteDef`), called when it starts; `metrics`: samples by name for metrics of `metrics_table` that read others;
-    `facts`: more fields of the status.
+    `preparing`: awaited with a new configuration before workers are made from it; `reloaded`: called with each new
+    configuration in force; `policy`: the tables that a worker of a configuration is born with; `tables`: give routes of the
+    control API (aiohttp's `web.RouteDef`), called when it starts; `metrics`: samples by name for metrics of `metrics_table`
+    that read others; `facts`: more fields of the status.
     """
 
     services: list[Service] = field(default_factory=list)
@@ -108,6 +110,8 @@ class Hooks:
     checks: list[Check] = field(default_factory=list)
     metrics: list[Callable[[], Samples]] = field(default_factory=list)
     reloaded: list[Callable[[Config], None]] = field(default_factory=list)
+    preparing: list[Callable[[Config], Awaitable[None]]] = field(default_factory=list)
+    policy: Callable[[Config], Tables] | None = None
     facts: list[Callable[[], Document]] = field(default_factory=list)
 
 
@@ -247,7 +251,8 @@ class Manager:
 
         def run(index: int, sockets: WorkerSockets, channel: socket.socket) -> int:
             logs.configure(life.level, life.plan.config.log.format)
-            return serve(life.plan, sockets, self._files, logs.logger(worker=index), channel)
+            tables = self.hooks.policy(life.plan.config) if self.hooks.policy is not None else None
+            return serve(life.plan, sockets, self._files, logs.logger(worker=index), channel, tables)
 
         def greeting() -> Document:
             in_force = life is self._life
@@ -337,6 +342,8 @@ class Manager:
             plan = make_plan(config)
         except StartError as error:
             raise ReloadRefusedError([{"problem": error.problem, "advice": error.advice}]) from None
+        for prepare in self.hooks.preparing:
+            await prepare(config)
         life = Life(plan, config.log.level)
         changed = [difference.key for difference in differences]
 

@@ -194,6 +194,18 @@ def _anchors(snapshot: Snapshot) -> Samples:
     return [((zone, str(tag)), 1) for zone, tags in snapshot.anchors.items() for tag in tags]
 
 
+def policy_hits(stats: Mapping[str, Any]) -> dict[Labels, float]:
+    """Hits by policy zone and action: of queries that were answered, and of those that policy wants unanswered."""
+    sums: dict[Labels, float] = {}
+    answered = ((key.split("|")[7], count) for key, count in stats.get("responses", {}).items() if key.count("|") >= 7)
+    for label, count in (*answered, *stats.get("policy_drops", {}).items()):
+        for hit in label.split(",") if label else ():
+            zone, _, action = hit.partition(":")
+            labels = bytes.fromhex(zone).decode(), action
+            sums[labels] = sums.get(labels, 0) + count
+    return sums
+
+
 # --- the table ---------------------------------------------------------------------------------------------------------
 
 METRICS: Final = (
@@ -592,6 +604,38 @@ METRICS: Final = (
         "Share of all responses of the last hour that failed because of the zone of this rank.",
         _other("impact_share_ratio"),
         "guideline 2-16",
+    ),
+    # Policy
+    Metric(
+        "policy_hits",
+        "counter",
+        ("zone", "action"),
+        "Queries for which a rule of a policy zone, or of the local zones, was met; disabled: nothing was done.",
+        lambda snapshot: policy_hits(snapshot.stats).items(),
+    ),
+    Metric("policy_rules", "gauge", ("zone", "trigger"), "Rules of each policy zone.", _other("policy_rules")),
+    Metric("policy_serial", "gauge", ("zone",), "Serial number of each policy zone.", _other("policy_serial")),
+    Metric(
+        "policy_age_seconds",
+        "gauge",
+        ("zone",),
+        "Seconds since a policy zone was last known to be current.",
+        _other("policy_age_seconds"),
+    ),
+    Metric(
+        "policy_refreshes",
+        "counter",
+        ("zone", "result"),
+        "Looks for news of a policy zone: unchanged, full, delta or failed.",
+        _other("policy_refreshes"),
+        "RFC 1995, RFC 5936",
+    ),
+    Metric(
+        "policy_failing",
+        "gauge",
+        ("zone",),
+        "1 while a policy zone's file is bad, its primaries do not answer or it has expired.",
+        _other("policy_failing"),
     ),
     # The daemon
     Metric("workers", "gauge", (), "Worker processes there should be.", _fact("workers")),

@@ -15,6 +15,7 @@ _GROWING = (
     "limits_shadow",
     "defences",
     "error_reports",
+    "policy_drops",
     "responses",
     "exchanges",
     "client_seconds",

@@ -2,7 +2,7 @@
 
 It serves when the supervisor says `go`, and goes on serving when the supervisor dies. It stops on SIGTERM and SIGINT: no
 new queries, those in hand get DRAIN_S seconds, then everything is closed. When a successor serves (`retire`) it takes
-nothing new either, but finishes all that it has in hand.
+nothing new either, but finishes all that it has in hand, and hands its connections over (`resolver.server.handover`).
 
 Garbage collection: what exists after start-up is frozen (never looked at again), and collections are made rare; the cache
 holds its objects by reference counting alone, cycles come from exceptions and few other places.
@@ -36,12 +36,15 @@ from resolver.daemon.build import (
 from resolver.daemon.channel import Channel
 from resolver.daemon.desk import Desk
 from resolver.daemon.observer import SWEEP_S, LogObserver
+from resolver.daemon.policy_desk import PolicyDesk, Tables
 from resolver.daemon.sockets import WorkerSockets
 from resolver.daemon.trust_message import decode_trust
 from resolver.mesh import Mesh
+from resolver.policy.rules import ResponsePolicy
 from resolver.server import clock
 from resolver.server.counters import Counters
 from resolver.server.driver import Driver
+from resolver.server.handover import Handover
 from resolver.server.listen_tcp import TcpListeners
 from resolver.server.listen_udp import UdpListener
 from resolver.server.service import Service
@@ -98,7 +101,14 @@ def make_plan(config: Config, *, serving: bool = True) -> Plan:
 class Worker:
     """The parts of a running worker. Made within its event loop."""
 
-    def __init__(self, plan: Plan, sockets: WorkerSockets, files: int, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        sockets: WorkerSockets,
+        files: int,
+        log: FilteringBoundLogger,
+        tables: Tables | None = None,
+    ) -> None:
         loop = asyncio.get_running_loop()
         config = plan.config
         self.loop = loop
@@ -127,6 +137,7 @@ class Worker:
             zones=self.zones if config.watch.impact else None,
             closest=lambda name: memory.delegations.closest(name, clock.monotonic()).zone,
             pseudonyms=Pseudonyms(CLIENTS_KEY),
+            policy_hits=config.policy.log_hits,
         )
         self.service = Service(
             self.driver,
@@ -142,10 +153,14 @@ class Worker:
         self.udp = [UdpListener(sock, self.service) for sock in sockets.udp]
         self.tcp = TcpListeners(self.service, build_tcp_bounds(config, clients))
         self._tcp_sockets = sockets.tcp
+        self._handover = Handover(*sockets.handover) if sockets.handover is not None else None
+        self._retiring = False
         self._shared = sockets.shared
         self._listening = False
         self.mesh.memory.forgery.told = self._forged
         self.desk = Desk(self.driver, self.service, self._sizes, self._evictions, self._retire, self.zones.drain)
+        self.policy = PolicyDesk(config, tables or Tables(), self._set_policy)
+        self.desk.tasks.update(self.policy.tasks)
         self._go = asyncio.Event()
         self._stop = asyncio.Event()
         self._drain_s = DRAIN_S
@@ -198,6 +213,8 @@ class Worker:
             return
         self._listening = True
         await self.tcp.start(self._tcp_sockets)
+        if self._handover is not None:
+            self._handover.start(self.loop, self.tcp.take_over)
         for listener in self.udp:
             listener.start(self.loop)
 
@@ -211,15 +228,24 @@ class Worker:
         self.packets.clear()
         self.service.failing.clear()
 
+    def _set_policy(self, policy: ResponsePolicy | None) -> None:
+        """Another response policy is in force: what was answered under the last one is not repeated."""
+        self.service.policy = policy
+        self._forget_responses()
+
     def _retire(self) -> None:
         """A successor serves: what comes from now on is its."""
         self._stop_receiving()
+        self._retiring = True
+        self.tcp.leave()
         self._end(RETIRE_DRAIN_S)
 
     def _stop_receiving(self) -> None:
         for listener in self.udp:
             listener.stop()
         self.tcp.stop()
+        if self._handover is not None:
+            self._handover.stop()
 
     def _orphaned(self) -> None:
         """The supervisor is gone: clients are served all the same."""
@@ -239,7 +265,10 @@ class Worker:
         self._stop_receiving()
         start = self.loop.time()
         while (spent := self.loop.time() - start) < self._drain_s:
-            self.tcp.hang_up_idle(_IDLE_S if spent < _PATIENCE_S else 0.0)
+            if self._retiring and self._handover is not None:
+                self.tcp.hand_over(self._handover)
+            else:
+                self.tcp.hang_up_idle(_IDLE_S if spent < _PATIENCE_S else 0.0)
             if not self.service.unanswered and not self.tcp.connections:
                 break
             await asyncio.sleep(_DRAIN_STEP_S)
@@ -292,11 +321,20 @@ class Worker:
         )
 
 
-def serve(plan: Plan, sockets: WorkerSockets, files: int, log: FilteringBoundLogger, channel_socket: socket.socket) -> int:
-    """Run a worker to its end in this process; returns the exit status. `files`: descriptors this process may have."""
+def serve(
+    plan: Plan,
+    sockets: WorkerSockets,
+    files: int,
+    log: FilteringBoundLogger,
+    channel_socket: socket.socket,
+    tables: Tables | None = None,
+) -> int:
+    """Run a worker to its end in this process; returns the exit status. `files`: descriptors this process may have;
+    `tables`: of response policy zones.
+    """
 
     async def main() -> None:
-        await Worker(plan, sockets, files, log).run(channel_socket)
+        await Worker(plan, sockets, files, log, tables).run(channel_socket)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from resolver.cache.packets import Packet, PacketCache, add_option, opt_length_at
+from resolver.policy.rules import ResponsePolicy, Scope
 from resolver.protect.cookies import Standing, is_lawful
 from resolver.protect.protection import COOKIE_HEAD, COOKIE_ROOM, Protection, subject
-from resolver.policy.rules import ResponsePolicy, Scope
 from resolver.resolution import Handling, Resolution
 from resolver.resolve.errors import OTHER as OTHER_ERROR
 from resolver.resolve.errors import remembered
