@@ -19,6 +19,7 @@ from typing import Final
 
 from resolver.config import Endpoint
 from resolver.daemon.errors import StartError
+from resolver.server.handover import make_pair
 from resolver.server.listen_udp import prepare
 
 _ATTEMPTS: Final = 20
@@ -27,15 +28,23 @@ _ATTEMPTS: Final = 20
 
 @dataclass(slots=True)
 class WorkerSockets:
-    """What one worker listens on: bound, not yet listening. `shared`: another worker serves them meanwhile."""
+    """What one worker listens on: bound, not yet listening. `shared`: another worker serves them meanwhile; `handover`: by
+    which it gives its clients' connections to the next (resolver/server/handover.py).
+    """
 
     udp: list[socket.socket] = field(default_factory=list)
     tcp: list[socket.socket] = field(default_factory=list)
     shared: bool = False
+    handover: tuple[socket.socket, socket.socket] | None = None
+
+    @property
+    def all(self) -> tuple[socket.socket, ...]:
+        """Every one of them."""
+        return (*self.udp, *self.tcp, *(self.handover or ()))
 
     def close(self) -> None:
         """Close them in this process."""
-        for sock in (*self.udp, *self.tcp):
+        for sock in self.all:
             sock.close()
 
 
@@ -62,7 +71,7 @@ def open_sockets(endpoints: Sequence[Endpoint], workers: int) -> tuple[list[Work
     Raises:
         StartError: an address cannot be bound; nothing stays open.
     """
-    sets = [WorkerSockets() for _ in range(workers)]
+    sets = [WorkerSockets(handover=make_pair()) for _ in range(workers)]
     bound: list[Endpoint] = []
     try:
         for endpoint in endpoints:

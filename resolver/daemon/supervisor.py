@@ -440,7 +440,7 @@ def _be_child(slot: Slot, channel: socket.socket, body: Body) -> None:
         # The parent's loop runs on this stack, but not in this process.
         asyncio._set_running_loop(None)
         gc.freeze()  # what the parent left behind must not be collected, and closed, here
-        isolate([channel.fileno(), *(sock.fileno() for sock in (*slot.sockets.udp, *slot.sockets.tcp))])
+        isolate([channel.fileno(), *(sock.fileno() for sock in slot.sockets.all)])
         slot.sockets.shared = slot.current is not None  # in this process only
         status = body.run(slot.index, slot.sockets, channel)
     except BaseException:

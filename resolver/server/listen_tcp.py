@@ -21,9 +21,10 @@ import socket
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from resolver.server.clock import monotonic
+from resolver.server.handover import Handover
 from resolver.server.service import Service
 from trust.vocabulary import Transport
 from wire.limits import TCP_CONNECTIONS, TCP_PER_CLIENT, TCP_PIPELINE, TCP_UNREAD
@@ -61,6 +62,7 @@ class TcpListeners:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready: deque[Connection] = deque()
         self._turning = False
+        self._coming: set[asyncio.Task[Any]] = set()
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Accept on bound sockets."""
@@ -90,7 +92,40 @@ class TcpListeners:
             if not connection.busy and connection.used_at < limit:
                 connection.hang_up()
 
+    # --- a change of workers --------------------------------------------------------------------------------------
+
+    def leave(self) -> None:
+        """A successor serves: read no connection any more."""
+        for connection in list(self.connections):
+            connection.leave()
+
+    def hand_over(self, handover: Handover) -> None:
+        """Give it the connections on which all that was read is answered."""
+        for connection in list(self.connections):
+            if connection.settled:
+                connection.hand_over(handover)
+
+    def take_over(self, sock: socket.socket, unread: bytes) -> None:
+        """Serve a connection that a retiring worker gave."""
+        assert self._loop is not None
+        sock.setblocking(False)
+        task = self._loop.create_task(self._loop.connect_accepted_socket(partial(Connection, self, unread), sock))
+        self._coming.add(task)
+        task.add_done_callback(self._came)
+
+    def _came(self, task: "asyncio.Task[Any]") -> None:
+        self._coming.discard(task)
+        if not task.cancelled():
+            task.exception()  # it ended on the way
+
     # --- what connections tell -----------------------------------------------------------------------------------
+
+    def adopt(self, connection: "Connection", client: str) -> None:
+        """Take a connection that another worker had admitted."""
+        self.connections[connection] = None
+        self._by_client[client] = self._by_client.get(client, 0) + 1
+        if self._sweeper is None:
+            self._arm()
 
     def admit(self, connection: "Connection", client: str) -> bool:
         """Take a new connection, unless the bounds are full."""
@@ -104,10 +139,7 @@ class TcpListeners:
             counters.tcp_rejected += 1
             return False
         counters.tcp_accepted += 1
-        self.connections[connection] = None
-        self._by_client[client] = held + 1
-        if self._sweeper is None:
-            self._arm()
+        self.adopt(connection, client)
         return True
 
     def used(self, connection: "Connection") -> None:
@@ -195,11 +227,14 @@ class Connection(asyncio.Protocol):
         in_line: whether it waits for its turn.
     """
 
-    def __init__(self, listeners: TcpListeners) -> None:
+    def __init__(self, listeners: TcpListeners, handed: bytes | None = None) -> None:
+        """`handed`: octets that the worker before us had read of a query, when it handed the connection over."""
         self._listeners = listeners
         self._service = listeners.service
         self._transport: asyncio.Transport | None = None
         self._input = bytearray()
+        self._handed = handed
+        self._leaving = False
         self._waiting: deque[bytes] = deque()
         self._pending = 0
         self._at_end = False
@@ -220,12 +255,16 @@ class Connection(asyncio.Protocol):
         self._transport = tcp = cast(asyncio.Transport, transport)
         peer = tcp.get_extra_info("peername")
         self.client = peer[0] if peer else ""
-        if not peer or not self._listeners.admit(self, self.client):
+        if peer and self._handed is not None:
+            self._listeners.adopt(self, self.client)
+        elif not peer or not self._listeners.admit(self, self.client):
             self._transport = None
             tcp.abort()
             return
         # Writing is paused as soon as the system's own buffer is full.
         tcp.set_write_buffer_limits(high=0)
+        if self._handed:
+            self._input += self._handed
 
     def data_received(self, data: bytes) -> None:
         """Octets came: any number of queries, or part of one."""
@@ -326,13 +365,34 @@ class Connection(asyncio.Protocol):
             return
         pipeline = self._listeners.bounds.pipeline
         full = bool(self._waiting) and (self._pending >= pipeline or len(self._waiting) >= pipeline)
-        wanted = not full and not self.stalled
+        wanted = not full and not self.stalled and not self._leaving
         if wanted and not self._reading:
             self._reading = True
             transport.resume_reading()
         elif not wanted and self._reading:
             self._reading = False
             transport.pause_reading()
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is not read any more, and all that was read is answered and sent."""
+        transport = self._transport
+        if transport is None or self.busy or self._at_end or not self._leaving or transport.is_closing():
+            return False
+        return not transport.get_write_buffer_size()
+
+    def leave(self) -> None:
+        """Read no more: the rest is for our successor."""
+        self._leaving = True
+        self._flow()
+
+    def hand_over(self, handover: Handover) -> None:
+        """Give the connection away, if that is possible now."""
+        transport = self._transport
+        assert transport is not None
+        if handover.give(transport.get_extra_info("socket").fileno(), bytes(self._input)):
+            # Closes our descriptor, not the connection: the other one is on its way.
+            transport.abort()
 
     def _close_if_done(self) -> None:
         if self._at_end and not self._pending and not self._waiting and self._transport is not None:
