@@ -150,8 +150,8 @@ class PacketCache:
     def renew(self, key: bytes, mono: float) -> None:
         """Have a hit near the end of this packet's life tell that its data is wanted; said of one that was just put."""
         packet = self.table.get(key)
-        if packet is not None and packet.expires - mono >= PREFETCH_TTL:
-            packet.renew = packet.expires - (packet.expires - mono) / PREFETCH_PART
+        if packet is not None and packet.expires - mono > PREFETCH_TTL - 1:
+            packet.renew = int(packet.expires - (packet.expires - mono) / PREFETCH_PART)
 
     def clear(self) -> None:
         """Drop everything: a new epoch."""
