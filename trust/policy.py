@@ -72,9 +72,10 @@ class Budget:
         verifications, nsec3_hashes: done so far.
         hit: the first limit of the whole resolution that refused something; None while all is well.
         limits: which limits are in force, and where those reached are counted: each once for this budget.
+        refusals: the limits that refused something, in words. lost_lookups: name servers whose address was not found.
     """
 
-    __slots__ = ("_reached", "hit", "limits", "nsec3_hashes", "verifications")
+    __slots__ = ("_reached", "hit", "limits", "lost_lookups", "nsec3_hashes", "refusals", "verifications")
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.verifications = 0
@@ -82,6 +83,8 @@ class Budget:
         self.hit: Limit | None = None
         self.limits = Limits() if limits is None else limits
         self._reached: set[tuple[str, bool]] = set()
+        self.refusals: list[str] = []
+        self.lost_lookups = 0
 
     def ceiling(self, limit: Limit, wanted: int) -> int:
         """How many of `wanted` things may be had; counts the limit as reached when that is fewer than wanted."""
@@ -96,6 +99,8 @@ class Budget:
         """Count the limit as reached."""
         if (limit.label, refused) not in self._reached:
             self._reached.add((limit.label, refused))
+            if refused:
+                self.refusals.append(f"limit {self.limits.text(limit)} reached")
             self.limits.count(limit, refused=refused)
 
     def take_verification(self) -> bool:

@@ -22,7 +22,7 @@ from trust.policy import Budget
 from trust.vocabulary import Address, Ask, Cut, Finding, Kind, Need, Question, Reply, Security, Steps, Transport, Trouble
 from wire import types as t
 from wire.edns import COOKIE, REPORT_CHANNEL
-from wire.limits import ADDRESSES_PER_NS, ATTEMPTS, CLIENT_COOKIE
+from wire.limits import ADDRESSES_PER_NS, ATTEMPTS, CLIENT_COOKIE, LOST_LOOKUPS
 from wire.message import Message
 from wire.name import Name
 
@@ -100,8 +100,6 @@ class Exchange:
         self.minimised = minimised
         for attempt in range(1, ATTEMPTS.hard + 1):
             if attempt > ATTEMPTS.value and attempt > self.view.budget.ceiling(ATTEMPTS, attempt):
-                limit = f"limit {self.view.budget.limits.text(ATTEMPTS)} reached"
-                self.findings.append(Finding(None, self.cut.zone, question, limit, self.only_silence))
                 break
             pick = self._choose(question)
             while pick is None:
@@ -201,18 +199,22 @@ class Exchange:
     def _find_addresses(self) -> Steps[bool]:
         """Resolve the address of one more name server; whether any was found."""
         settings = self.view.memory.settings
+        budget = self.view.budget
         types = ((t.A,) if settings.ipv4 else ()) + ((t.AAAA,) if settings.ipv6 else ())
         for rtype in types:
             for ns_name, glue in self.cut.servers.items():
                 question = Question(ns_name, rtype)
                 if glue or question in self.looked_up or self.learnt.get(ns_name) or self.cut.forward:
                     continue
+                if budget.lost_lookups >= budget.ceiling(LOST_LOOKUPS, budget.lost_lookups + 1):
+                    return False
                 self.looked_up.add(question)
                 reply = yield Need(question)
                 found = self._addresses_from(reply, question)
                 if found:
                     self.learnt.setdefault(ns_name, []).extend(found)
                     return True
+                budget.lost_lookups += 1
         return False
 
     def _addresses_from(self, reply: Reply, question: Question) -> list[Address]:
@@ -276,9 +278,14 @@ class Exchange:
             server.heard(reply.rtt_s)
             if servers.doubt:
                 servers.answered(address)
-            if message.truncated and transport is Transport.UDP:
-                transport = Transport.TCP
-                continue
+            if message.truncated:
+                if transport is Transport.UDP:
+                    transport = Transport.TCP
+                    continue
+                # RFC 2181 §9: what is truncated is no answer, and over TCP there is no need for it.
+                self.tries[address] = TRIES_PER_ADDRESS
+                self._note(address, ns_name, question, "truncated over TCP")
+                return None
             if cookie:
                 turn = self._cookie(server, cookie, message, transport)
                 if turn is not None:

@@ -43,7 +43,10 @@ def iterate(
     except LimitReachedError as limit:
         return Outcome(question, [], Reason.LIMIT, findings, f"limit {limit} reached")
     if steps is None:
-        return Outcome(question, [], failure_of(findings), findings)
+        failure = failure_of(findings)
+        network = all(finding.network for finding in findings)
+        limits = [Finding(None, None, question, text, network) for text in view.budget.refusals]
+        return Outcome(question, [], failure, limits + findings)
     return Outcome(question, steps, None, findings)
 
 

@@ -76,6 +76,8 @@ def describe(findings: list[Finding]) -> str:
 def _describe(finding: Finding) -> str:
     name, rtype = finding.question
     about = f"{name_to_text(name)}/{type_to_text(rtype)}"
+    if finding.server is None and finding.ns_name is None:
+        return finding.what
     if finding.server is None:
         return f"name server {name_to_text(finding.ns_name or name)}: {finding.what}"
     return f"{finding.server.ip} {finding.what} for {about}"

@@ -1,0 +1,468 @@
+"""Authorities that attack whoever asks them, as data: a mini-Internet in which each attack has a zone of its own.
+
+    root        127.66.0.1    delegates everything
+    calm.       127.66.0.2    an honest zone: every name has an A record; how other clients fare is measured by it
+    <attack>.   127.66.N.…    one attack each
+
+`respond(ip, transport, query)` is the whole world: what the server at an address sends back for a query's octets, as a list
+of `Said`. It keeps no state and knows no sockets, so that it can be played in virtual time (`virtual`), served on loopback
+(`sockets`), and put before any resolver that takes a hints file: `hints()`.
+
+An `Attack` says which questions a client asks to set it off, and how many packets one of them may cost us at most.
+
+Built on dnspython alone, so that it shares no mistake with what it attacks.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+
+ROOT = "127.66.0.1"
+CALM = "127.66.0.2"
+UDP, TCP = "udp", "tcp"
+
+
+@dataclass(frozen=True)
+class Said:
+    """One thing that a server sends: over UDP a packet, over TCP a message with its two octets of length.
+
+    after_s: seconds after the query. raw: over TCP, octets as they are, without a length. slowly_s: over TCP, seconds between
+    two octets. endless: over TCP, sent again and again as long as the client reads. elsewhere: over UDP, sent from another
+    address. close: over TCP, hangs up.
+    """
+
+    octets: bytes = b""
+    after_s: float = 0.0
+    raw: bool = False
+    slowly_s: float = 0.0
+    endless: bool = False
+    elsewhere: bool = False
+    close: bool = False
+
+
+Answer = Callable[["Asked"], list[Said]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query as a server sees it."""
+
+    query: dns.message.Message
+    wire: bytes
+    zone: str
+    ip: str
+    transport: str
+
+    @property
+    def name(self) -> str:
+        """The name asked for, in lower case, with its dot."""
+        return self.query.question[0].name.to_text().lower()
+
+    @property
+    def rtype(self) -> int:
+        """The type asked for."""
+        return int(self.query.question[0].rdtype)
+
+    def reply(self, rcode: int = dns.rcode.NOERROR, *, aa: bool = True) -> dns.message.Message:
+        """An answer that echoes the question."""
+        out = dns.message.make_response(self.query, recursion_available=False)
+        out.set_rcode(rcode)
+        if aa:
+            out.flags |= dns.flags.AA
+        return out
+
+    def address(self, ip: str = "192.0.2.66") -> dns.message.Message:
+        """A record for the name when A is asked for, an empty answer otherwise."""
+        out = self.reply()
+        if self.rtype == dns.rdatatype.A:
+            out.answer.append(dns.rrset.from_text(self.query.question[0].name, 60, "IN", "A", ip))
+        else:
+            out.authority.append(dns.rrset.from_text(self.zone, 60, "IN", "SOA", ". . 1 60 60 60 60"))
+        return out
+
+    def refer(self, zone: str, servers: list[str], glue: dict[str, list[str]] | None = None) -> dns.message.Message:
+        """A referral."""
+        out = self.reply(aa=False)
+        out.authority.append(dns.rrset.from_text(zone, 60, "IN", "NS", *servers))
+        for name, ips in (glue or {}).items():
+            out.additional.append(dns.rrset.from_text(name, 60, "IN", "A", *ips))
+        return out
+
+
+@dataclass(frozen=True)
+class Attack:
+    """`packets`: what one query of it may cost at most; `addresses`: of its servers; `query`: the n-th question's name."""
+
+    name: str
+    why: str
+    packets: int
+    answer: Answer
+    servers: int = 1
+    query: Callable[[int], str] = field(default=lambda number: f"x{number}")
+    succeeds: bool = False
+    """Whether the client gets its answer all the same."""
+
+    @property
+    def zone(self) -> str:
+        """The zone's name, with its dot."""
+        return f"{self.name}."
+
+    def question(self, number: int) -> str:
+        """The name that the attacking client asks for at the n-th time."""
+        return f"{self.query(number)}.{self.zone}"
+
+
+def whole(*messages: dns.message.Message, after_s: float = 0.0) -> list[Said]:
+    """These messages, as they are."""
+    return [Said(message.to_wire(max_size=65535), after_s) for message in messages]
+
+
+def fitting(asked: Asked, message: dns.message.Message) -> list[Said]:
+    """A message, truncated over UDP to what the client takes."""
+    size = max(asked.query.payload, 512) if asked.query.edns >= 0 else 512
+    try:
+        return [Said(message.to_wire(max_size=size if asked.transport == UDP else 65535))]
+    except dns.exception.TooBig:
+        return truncated(asked)
+
+
+def truncated(asked: Asked) -> list[Said]:
+    """TC, and nothing else."""
+    out = asked.reply()
+    out.flags |= dns.flags.TC
+    return whole(out)
+
+
+# --- delegations -------------------------------------------------------------------------------------------------------
+
+
+def nxns(asked: Asked) -> list[Said]:
+    """A referral to many servers in a victim's zone, which do not exist (CVE-2020-8616)."""
+    label = asked.name.split(".")[0]
+    return whole(asked.refer(f"{label}.{asked.zone}", [f"ns{n}-{label}.calm." for n in range(60)]))
+
+
+def nrdelegation(asked: Asked) -> list[Said]:
+    """A referral to 1,500 servers elsewhere, which all need a look-up (NRDelegationAttack, CVE-2022-2795)."""
+    label = asked.name.split(".")[0]
+    return fitting(asked, asked.refer(f"{label}.{asked.zone}", [f"n{n}.silent." for n in range(1500)]))
+
+
+def many_addresses(asked: Asked) -> list[Said]:
+    """A referral to servers with a thousand addresses, all of which refuse (CAMP's fan-out)."""
+    if asked.ip != server("many-addresses"):
+        return whole(asked.reply(dns.rcode.REFUSED, aa=False))
+    label = asked.name.split(".")[0]
+    names = [f"ns{n}.{label}.{asked.zone}" for n in range(20)]
+    glue = {name: [f"127.66.200.{1 + (20 * n + k) % 250}" for k in range(50)] for n, name in enumerate(names)}
+    return fitting(asked, asked.refer(f"{label}.{asked.zone}", names, glue))
+
+
+def cycle(asked: Asked) -> list[Said]:
+    """Two zones whose servers have their names in each other, without glue (TsuNAME)."""
+    side = "left" if ".left." in f".{asked.name}" else "right"
+    other = "right" if side == "left" else "left"
+    return whole(asked.refer(f"{side}.{asked.zone}", [f"ns{n}.{other}.{asked.zone}" for n in range(4)]))
+
+
+def endless_referrals(asked: Asked) -> list[Said]:
+    """Whatever is asked for is delegated, to the same server: with a minimised name one label more each time."""
+    below = asked.name
+    return whole(asked.refer(below, [f"n.{below}"], {f"n.{below}": [asked.ip]}))
+
+
+def idns(asked: Asked) -> list[Said]:
+    """Each delegation's servers are names below another delegation of the same kind (iDNS, infinite delegation)."""
+    label = asked.name.rstrip(".").split(".")[-2]
+    number = sum(label.encode()) * 7919 % 99991
+    return whole(asked.refer(f"{label}.{asked.zone}", [f"ns.d{number + n}-{label[:20]}.{asked.zone}" for n in range(4)]))
+
+
+def upward(asked: Asked) -> list[Said]:
+    """A lame server: refers to the root."""
+    return whole(asked.refer(".", ["a.root."], {"a.root.": [ROOT]}))
+
+
+def to_itself(asked: Asked) -> list[Said]:
+    """Refers to the very zone that it was asked as an authority for."""
+    return whole(asked.refer(asked.zone, [f"ns0.{asked.zone}"], {f"ns0.{asked.zone}": [asked.ip]}))
+
+
+def odd_glue(asked: Asked) -> list[Said]:
+    """Glue that points at this host, at the network's edge, at everybody."""
+    label = asked.name.split(".")[0]
+    below = f"{label}.{asked.zone}"
+    ips = ["0.0.0.0", "255.255.255.255", "224.0.0.1", "240.0.0.1"]
+    return whole(asked.refer(below, [f"ns.{below}"], {f"ns.{below}": ips}))
+
+
+# --- aliases -----------------------------------------------------------------------------------------------------------
+
+
+def cname_ladder(asked: Asked) -> list[Said]:
+    """Every name is an alias of the next."""
+    label, _, rest = asked.name.partition(".")
+    number = int(label.rpartition("-")[2]) + 1 if "-" in label else 1
+    out = asked.reply()
+    out.answer.append(
+        dns.rrset.from_text(asked.query.question[0].name, 60, "IN", "CNAME", f"{label.partition('-')[0]}-{number}.{rest}")
+    )
+    return whole(out)
+
+
+def cname_camp(asked: Asked) -> list[Said]:
+    """A ladder of aliases, each in a zone of its own with servers that have no address (CAMP)."""
+    labels = asked.name.rstrip(".").split(".")
+    below = f"{labels[-2]}.{asked.zone}"
+    if asked.rtype == dns.rdatatype.A and len(labels) > 2 and labels[-2].startswith("ns"):
+        return whole(asked.reply(dns.rcode.SERVFAIL))
+    return whole(asked.refer(below, [f"a.ns{n}-{labels[-2][:30]}.{asked.zone}" for n in range(20)]))
+
+
+def dname_ladder(asked: Asked) -> list[Said]:
+    """Every zone is a DNAME of the next."""
+    labels = asked.name.rstrip(".").split(".")
+    step = int(labels[-2][1:]) if len(labels) > 2 and labels[-2][1:].isdigit() and labels[-2][0] == "d" else 0
+    owner = f"d{step}.{asked.zone}" if step else f"{labels[-2]}.{asked.zone}"
+    out = asked.reply()
+    out.answer.append(dns.rrset.from_text(owner, 60, "IN", "DNAME", f"d{step + 1}.{asked.zone}"))
+    return whole(out)
+
+
+# --- silence and refusals ----------------------------------------------------------------------------------------------
+
+
+def silent(asked: Asked) -> list[Said]:
+    """Nothing at all."""
+    return []
+
+
+def late(asked: Asked) -> list[Said]:
+    """The answer when nobody waits for it any more."""
+    return whole(asked.address(), after_s=20.0)
+
+
+def refused(asked: Asked) -> list[Said]:
+    """REFUSED by every server."""
+    return whole(asked.reply(dns.rcode.REFUSED, aa=False))
+
+
+def form_error(asked: Asked) -> list[Said]:
+    """FORMERR, with and without EDNS."""
+    return whole(asked.reply(dns.rcode.FORMERR, aa=False))
+
+
+def bad_cookie(asked: Asked) -> list[Said]:
+    """BADCOOKIE for ever, with a new cookie each time."""
+    out = asked.reply(dns.rcode.BADCOOKIE)
+    for option in asked.query.options:
+        if option.otype == dns.edns.OptionType.COOKIE:
+            cookie = option.to_wire()[:8] + asked.wire[:2] * 8
+            out.use_edns(0, 0, 1232, options=[dns.edns.GenericOption(dns.edns.OptionType.COOKIE, cookie)])
+            out.set_rcode(dns.rcode.BADCOOKIE)
+    return whole(out)
+
+
+def edns_black_hole(asked: Asked) -> list[Said]:
+    """Drops what has EDNS, answers what has none."""
+    return [] if asked.query.edns >= 0 else whole(asked.address())
+
+
+def cookie_black_hole(asked: Asked) -> list[Said]:
+    """Drops what has a COOKIE option, answers the rest."""
+    return [] if any(o.otype == dns.edns.OptionType.COOKIE for o in asked.query.options) else whole(asked.address())
+
+
+# --- forgery and noise -------------------------------------------------------------------------------------------------
+
+
+def wrong_id(asked: Asked) -> list[Said]:
+    """A hundred answers with other IDs, and then nothing over UDP; the truth over TCP."""
+    good = asked.address()
+    if asked.transport == TCP:
+        return whole(good)
+    return [Said(((asked.query.id + n) % 65536).to_bytes(2, "big") + good.to_wire()[2:]) for n in range(1, 101)]
+
+
+def wrong_question(asked: Asked) -> list[Said]:
+    """The answer to another question; the truth over TCP."""
+    if asked.transport == TCP:
+        return whole(asked.address())
+    other = dns.message.make_query(f"other.{asked.zone}", asked.rtype, id=asked.query.id)
+    return whole(*[dns.message.make_response(other)] * 100)
+
+
+def wrong_case(asked: Asked) -> list[Said]:
+    """The question in lower case."""
+    lower = dns.message.from_wire(asked.wire)
+    lower.question[0].name = dns.name.from_text(asked.name)
+    return whole(Asked(lower, asked.wire, asked.zone, asked.ip, asked.transport).address())
+
+
+def elsewhere(asked: Asked) -> list[Said]:
+    """The answer from another address; the truth over TCP."""
+    said = whole(asked.address("192.0.2.99"))
+    return said if asked.transport == TCP else [Said(one.octets, elsewhere=True) for one in said * 5]
+
+
+def twice(asked: Asked) -> list[Said]:
+    """Every answer many times."""
+    return whole(asked.address()) * 50
+
+
+def oversize(asked: Asked) -> list[Said]:
+    """Far more over UDP than the client takes."""
+    out = asked.address()
+    out.additional.append(dns.rrset.from_text(f"big.{asked.zone}", 60, "IN", "TXT", *[f'"{n:0200}"' for n in range(20)]))
+    return whole(out)
+
+
+def garbage(asked: Asked) -> list[Said]:
+    """The right ID and nonsense behind it."""
+    return [Said(asked.wire[:2] + b"\x84\0" + bytes(range(200)))]
+
+
+# --- TCP ---------------------------------------------------------------------------------------------------------------
+
+
+def tc_always(asked: Asked) -> list[Said]:
+    """TC over UDP and over TCP."""
+    return truncated(asked)
+
+
+def tcp_hangs_up(asked: Asked) -> list[Said]:
+    """TC over UDP; over TCP it hangs up at once."""
+    return truncated(asked) if asked.transport == UDP else [Said(close=True)]
+
+
+def tcp_slow(asked: Asked) -> list[Said]:
+    """TC over UDP; over TCP an octet at a time, for minutes."""
+    if asked.transport == UDP:
+        return truncated(asked)
+    return [Said(asked.address().to_wire(), slowly_s=0.5)]
+
+
+def tcp_endless(asked: Asked) -> list[Said]:
+    """TC over UDP; over TCP messages that nobody asked for, without end."""
+    if asked.transport == UDP:
+        return truncated(asked)
+    other = ((asked.query.id + 1) % 65536).to_bytes(2, "big") + asked.address().to_wire()[2:]
+    return [Said(other, endless=True)]
+
+
+def huge(asked: Asked) -> list[Said]:
+    """TC over UDP; over TCP 4,000 records in one set."""
+    if asked.transport == UDP:
+        return truncated(asked)
+    out = asked.reply()
+    ips = [f"10.{n >> 8}.{n & 255}.1" for n in range(4000)]
+    out.answer.append(dns.rrset.from_text(asked.query.question[0].name, 60, "IN", "A", *ips))
+    return whole(out)
+
+
+ATTACKS = {
+    attack.name: attack
+    for attack in (
+        Attack("nxns", "CVE-2020-8616", 15, nxns),
+        Attack("nrdelegation", "CVE-2022-2795", 20, nrdelegation),
+        Attack("many-addresses", "CAMP", 20, many_addresses),
+        Attack("cycle", "TsuNAME", 12, cycle, query=lambda number: f"x{number}.left"),
+        Attack("endless-referrals", "RFC 1034 §5.3.3", 100, endless_referrals, query=lambda n: "a." * 60 + f"y{n}"),
+        Attack("idns", "iDNS", 25, idns),
+        Attack("upward", "RFC 9520 §2.3", 8, upward, 3),
+        Attack("to-itself", "RFC 1034 §5.3.3", 8, to_itself, 3),
+        Attack("odd-glue", "RFC 6890", 10, odd_glue),
+        Attack("cname-ladder", "RFC 1034 §3.6.2", 16, cname_ladder),
+        Attack("cname-camp", "CAMP", 30, cname_camp),
+        Attack("dname-ladder", "RFC 6672", 26, dname_ladder, query=lambda number: f"w.x{number}"),
+        Attack("silent", "RFC 9520 §2.1", 14, silent, 4),
+        Attack("late", "RFC 5452 §9.1", 12, late, 3),
+        Attack("refused", "RFC 9520 §2.2", 8, refused, 4),
+        Attack("form-error", "RFC 6891 §7", 16, form_error, 3),
+        Attack("bad-cookie", "RFC 7873 §5.3", 16, bad_cookie, 3),
+        Attack("edns-black-hole", "RFC 6891 §7", 12, edns_black_hole, 3),
+        Attack("cookie-black-hole", "RFC 7873", 8, cookie_black_hole, 2, succeeds=True),
+        Attack("wrong-id", "RFC 5452 §5", 6, wrong_id, 2, succeeds=True),
+        Attack("wrong-question", "RFC 5452 §5", 6, wrong_question, 2, succeeds=True),
+        Attack("wrong-case", "RFC 5452, 0x20", 6, wrong_case, 2, succeeds=True),
+        Attack("elsewhere", "RFC 5452 §9.1", 12, elsewhere, 2),
+        Attack("twice", "RFC 5452", 4, twice, succeeds=True),
+        Attack("oversize", "RFC 9715", 6, oversize, succeeds=True),
+        Attack("garbage", "RFC 9520 §2.2", 8, garbage, 3),
+        Attack("tc-always", "RFC 7766 §5", 12, tc_always, 3),
+        Attack("tcp-hangs-up", "RFC 7766", 12, tcp_hangs_up, 3),
+        Attack("tcp-slow", "RFC 7766 §6.2.3", 16, tcp_slow, 2),
+        Attack("tcp-endless", "RFC 7766", 12, tcp_endless, 2),
+        Attack("huge", "CVE-2024-1737", 6, huge, succeeds=True),
+    )
+}  # fmt: skip
+_PLACES = {name: number for number, name in enumerate(ATTACKS, 1)}
+
+
+def server(name: str, number: int = 0) -> str:
+    """The address of an attack's server."""
+    return f"127.66.{_PLACES[name]}.{number + 1}"
+
+
+def addresses() -> Iterator[str]:
+    """Every address at which somebody answers."""
+    yield ROOT
+    yield CALM
+    for attack in ATTACKS.values():
+        for number in range(attack.servers):
+            yield server(attack.name, number)
+    for number in range(1, 251):
+        yield f"127.66.200.{number}"
+
+
+def hints() -> str:
+    """The root's servers as a zone file."""
+    return f". 3600 IN NS a.root.\na.root. 3600 IN A {ROOT}\n"
+
+
+def respond(ip: str, transport: str, wire: bytes) -> list[Said]:
+    """What the server at an address says to a query."""
+    try:
+        query = dns.message.from_wire(wire)
+    except dns.exception.DNSException:
+        return []
+    if not query.question:
+        return []
+    labels = query.question[0].name.to_text().lower().rstrip(".").split(".")
+    zone = f"{labels[-1]}." if labels[-1] else "."
+    asked = Asked(query, wire, zone, ip, transport)
+    if ip == ROOT:
+        return whole(_root(asked, labels[-1]))
+    if ip == CALM:
+        if asked.name.startswith("ns"):
+            return whole(asked.reply(dns.rcode.NXDOMAIN))
+        return whole(asked.address("192.0.2.1"))
+    attack = ATTACKS.get(labels[-1])
+    if attack is None:
+        return whole(asked.reply(dns.rcode.REFUSED, aa=False))
+    return attack.answer(asked)
+
+
+def _root(asked: Asked, label: str) -> dns.message.Message:
+    if not label:
+        out = asked.reply()
+        if asked.rtype == dns.rdatatype.NS:
+            out.answer.append(dns.rrset.from_text(".", 3600, "IN", "NS", "a.root."))
+            out.additional.append(dns.rrset.from_text("a.root.", 3600, "IN", "A", ROOT))
+        return out
+    if label == "calm":
+        return asked.refer("calm.", ["ns0.calm."], {"ns0.calm.": [CALM]})
+    attack = ATTACKS.get(label)
+    if attack is None:
+        out = asked.reply(dns.rcode.NXDOMAIN)
+        out.authority.append(dns.rrset.from_text(".", 60, "IN", "SOA", ". . 1 60 60 60 60"))
+        return out
+    names = [f"ns{number}.{attack.zone}" for number in range(attack.servers)]
+    return asked.refer(attack.zone, names, {name: [server(label, number)] for number, name in enumerate(names)})
