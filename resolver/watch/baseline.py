@@ -12,7 +12,7 @@ probability TAIL (Wilson and Hilferty's approximation), and never less than LEAS
 usual share, nor LEAST_COUNT failures. An anomaly begins after RISE minutes above it and ends after FALL minutes below.
 
 Robustness: what is learned of a minute is cut off at CUT standard deviations above the usual, so that an incident teaches
-little, and a lasting change is believed after days. A minute weighs by its responses, so a quiet night does not spoil the
+little, and a lasting change is believed after days; during an anomaly the dispersion does not grow. A minute weighs by its responses, so a quiet night does not spoil the
 day's share; and with few responses the threshold is far off by itself.
 
 Limitations: hours are UTC; weekends are not told from weekdays (their difference becomes dispersion); an incident in the
@@ -30,13 +30,13 @@ SPAN: Final = 5
 """Minutes that are looked at together."""
 HALF_LIFE: Final = 2 * 1440
 """Minutes after which what was learned weighs half."""
-TAIL: Final = 1e-6
+TAIL: Final = 1e-5
 LEAST_FACTOR: Final = 1.5
 LEAST_EXCESS: Final = 0.002
 LEAST_COUNT: Final = 10
 RISE: Final = 2
 FALL: Final = 5
-CUT: Final = 2.5
+CUT: Final = 3.0
 TRUSTING: Final = 60
 """First minutes that are learned as they are."""
 
@@ -148,7 +148,9 @@ class Baseline:
             return
         excess = (span_k - span_n * usual) ** 2
         if not trusting:
-            excess = min(excess, CUT**2 * variance(span_n, usual, dispersion))
+            # An incident must not make the counts look restless, and raise its own threshold.
+            cut = 1.0 if self._anomaly else CUT
+            excess = min(excess, cut**2 * variance(span_n, usual, dispersion))
         for part in parts:
             part.dispersion += (excess / expected - 1) / (span_n - 1)
             part.spans += 1
