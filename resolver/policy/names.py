@@ -1,10 +1,9 @@
-"""Rules by domain name: exact ones, and wildcards for everything below a name.
+"""Rules by domain name: exact ones, and wildcards for names below a name.
 
-Theory: two dictionaries. An exact rule goes before a wildcard, a longer wildcard before a shorter
-(draft-vixie-dnsop-dns-rpz-00 §5.3). Keys are whole names, values shared constants for all rules but those with data.
-
-Deviation: a wildcard covers every name below it, also where a longer exact rule makes an empty non-terminal in between;
-RFC 4592 would have that hide the wildcard, which nobody who writes a block list means.
+Theory: two dictionaries of rules. As in any zone (RFC 4592) a wildcard stands for a name only when nothing nearer exists:
+neither a rule, nor an empty non-terminal that a longer rule makes. So for each name that has something below it is counted
+how much (`_inner`): it exists as long as that is not nothing. Keys are whole names, values shared constants for all rules but
+those with data.
 """
 
 from collections.abc import Iterator
@@ -16,11 +15,12 @@ from wire.name import ROOT, Name, is_wildcard, wildcard
 class NameTable:
     """Rules by name. A key with a leading asterisk label is a wildcard."""
 
-    __slots__ = ("_below", "_exact")
+    __slots__ = ("_below", "_exact", "_inner")
 
     def __init__(self) -> None:
         self._exact: dict[Name, Rule] = {}
         self._below: dict[Name, Rule] = {}
+        self._inner: dict[Name, int] = {}
 
     def __len__(self) -> int:
         return len(self._exact) + len(self._below)
@@ -32,16 +32,42 @@ class NameTable:
     def put(self, key: Name, rule: Rule) -> None:
         """Add or replace a rule."""
         if is_wildcard(key):
-            self._below[key[2:]] = rule
-        else:
-            self._exact[key] = rule
+            above = key[2:]
+            if above not in self._below:
+                self._grow(above)
+            self._below[above] = rule
+            return
+        if key not in self._exact and key not in self._inner and key != ROOT:
+            self._grow(key[key[0] + 1 :])
+        self._exact[key] = rule
 
     def drop(self, key: Name) -> None:
         """Remove the rule under a key, if there is one."""
         if is_wildcard(key):
-            self._below.pop(key[2:], None)
-        else:
-            self._exact.pop(key, None)
+            if self._below.pop(key[2:], None) is not None:
+                self._shrink(key[2:])
+        elif self._exact.pop(key, None) is not None and key not in self._inner and key != ROOT:
+            self._shrink(key[key[0] + 1 :])
+
+    def _grow(self, above: Name) -> None:
+        """Something new exists directly below a name."""
+        inner = self._inner
+        while (count := inner.get(above)) is None:
+            inner[above] = 1
+            if above == ROOT or above in self._exact:
+                return
+            above = above[above[0] + 1 :]
+        inner[above] = count + 1
+
+    def _shrink(self, above: Name) -> None:
+        """Something directly below a name exists no longer."""
+        inner = self._inner
+        while inner[above] == 1:
+            del inner[above]
+            if above == ROOT or above in self._exact:
+                return
+            above = above[above[0] + 1 :]
+        inner[above] -= 1
 
     def find(self, name: Name) -> tuple[Name, Rule] | None:
         """The rule for a name, with its key."""
@@ -49,12 +75,14 @@ class NameTable:
         if rule is not None:
             return name, rule
         below = self._below
-        if below:
-            while name != ROOT:
-                name = name[name[0] + 1 :]
+        if not below or name in self._inner:
+            return None
+        while name != ROOT:
+            name = name[name[0] + 1 :]
+            if name in self._inner or name in self._exact:
+                # The closest encloser: its wildcard, or none (RFC 4592 §3.3.1).
                 rule = below.get(name)
-                if rule is not None:
-                    return wildcard(name), rule
+                return None if rule is None else (wildcard(name), rule)
         return None
 
     def items(self) -> Iterator[tuple[Name, Rule]]:

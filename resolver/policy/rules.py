@@ -338,7 +338,7 @@ def _by_facts(zone: PolicyZone, facts: Facts) -> Found | None:
 
 
 def _find_server(table: NameTable, names: Sequence[Name]) -> tuple[Name, Rule] | None:
-    """The best rule for any of the names: of several the longest, then the first in order (§5.3, §5.5)."""
+    """The best rule for any of the names: exact before wildcard, then the longest, then the first in order (§5.3, §5.5)."""
     found = [match for match in map(table.find, names) if match is not None]
     return min(found, key=lambda match: (match[0].startswith(b"\x01*"), -len(match[0]), match[0])) if found else None
 
