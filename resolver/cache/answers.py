@@ -113,6 +113,13 @@ class AnswerCache:
 
     def get(self, name: Name, rtype: int, mono: float) -> Entry | None:
         """The live entry that answers this question: its type, an alias of the name, or the name's non-existence."""
+        entry = self.peek(name, rtype, mono)
+        if entry is not None:
+            entry.used += 1
+        return entry
+
+    def peek(self, name: Name, rtype: int, mono: float) -> Entry | None:
+        """The same, without counting as a use."""
         entry = self.exact(name, rtype, mono)
         if entry is None and rtype not in _BESIDE_ALIAS:
             entry = self.exact(name, t.CNAME, mono)
@@ -120,8 +127,6 @@ class AnswerCache:
                 entry = None  # a cached "no CNAME here" says nothing of other types
         if entry is None:
             entry = self.exact(name, NAME_ERROR, mono)
-        if entry is not None:
-            entry.used += 1
         return entry
 
     def above(self, name: Name, mono: float, generation: int) -> Entry | None:

@@ -146,6 +146,8 @@ def _show(document: dict[str, Any]) -> None:
     trees.print(_tree(document, words))
     for survey in document["authorities"]:
         trees.print(_servers(survey, words))
+    if document["daemon"]["workers"]:
+        trees.print(_remembered(document["daemon"]["workers"], words))
     out = console()
     for line in _summary(document, words):
         out.print(line)
@@ -290,6 +292,27 @@ def _servers(survey: dict[str, Any], words: Words) -> Tree:
         node = top.add(label)
         if row["text"] and row["security"] != "secure":
             node.add(Text(row["text"]))
+    return top
+
+
+def _remembered(workers: list[dict[str, Any]], words: Words) -> Tree:
+    """What each worker of the running resolver remembers."""
+    from rich.text import Text
+    from rich.tree import Tree
+
+    top = Tree(Text(words("tree.remembered"), style="bold"))
+    for worker in workers:
+        label = Text(f"{words('word.worker', worker=worker['worker'])}  ")
+        if worker["state"] == "nothing":
+            top.add(label.append(words("word.nothing"), style="dim"))
+            continue
+        label.append_text(_label(worker["rcode"], worker["security"] or worker["state"]))
+        if worker["age"] is not None:
+            label.append(f"  {words('word.age', age=worker['age'])};")
+        label.append(f"  {words('word.life', ttl=worker['ttl'])}")
+        node = top.add(label)
+        for error in worker["errors"]:
+            node.add(Text(f"EDE {error['code']}{': ' if error['text'] else ''}{error['text']}"))
     return top
 
 

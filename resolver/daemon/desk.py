@@ -7,6 +7,7 @@
 | failures | hands over what was counted of failing zones since it was last asked |
 | flush | forgets a name, a subtree, a type, what is bogus, or all |
 | lookup | what is remembered of a name |
+| recall | what a client would be told from memory alone |
 | inflight | what is being resolved |
 | stats | counts, sizes, limits hit |
 | log-level | writes other lines to the log from now on |
@@ -25,14 +26,14 @@ from resolver.daemon import logs
 from resolver.daemon.build import with_trust
 from resolver.daemon.channel import ChannelError
 from resolver.daemon.trust_message import decode_trust
-from resolver.explain.cached import cached
+from resolver.explain.cached import cached, recalled
 from resolver.mesh import Task
 from resolver.server import clock
 from resolver.server.driver import Driver
 from resolver.server.service import Service
 from resolver.server.tally import Histogram
 from trust.anchors import TrustPoints
-from trust.vocabulary import Transport
+from trust.vocabulary import Question, Transport
 from wire import types as t
 from wire.composer import compose_query
 from wire.limits import RESOLUTION_SECONDS
@@ -68,6 +69,7 @@ class Desk:
             "failures": lambda _: self._drain(),
             "flush": self._flush,
             "lookup": self._lookup,
+            "recall": self._recall,
             "inflight": self._inflight,
             "stats": lambda _: self.stats(),
             "log-level": self._log_level,
@@ -126,6 +128,10 @@ class Desk:
     def _lookup(self, arguments: Document) -> Document:
         name = bytes.fromhex(arguments["name"])
         return cached(self._driver.mesh.memory, name, arguments["rtype"], clock.now())
+
+    def _recall(self, arguments: Document) -> Document:
+        question = Question(bytes.fromhex(arguments["name"]), arguments["rtype"])
+        return recalled(self._driver.mesh.memory, question, clock.now())
 
     def _inflight(self, arguments: Document) -> Document:
         mono = clock.monotonic()

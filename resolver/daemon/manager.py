@@ -38,6 +38,7 @@ from resolver.daemon.trust_message import encode_trust
 from resolver.daemon.worker import Plan, make_plan, serve
 from resolver.server import clock
 from trust.anchors import TrustPoints
+from trust.vocabulary import Question
 from wire.name import Name
 from wire.text import name_to_text
 
@@ -295,6 +296,11 @@ class Manager:
     async def lookup(self, name: Name, rtype: int | None) -> list[Document]:
         """What each worker remembers of a name."""
         answers = await self.supervisor.ask_all("lookup", name=name.hex(), rtype=rtype)
+        return [{"worker": child.slot.index} | answer for child, answer in answers]
+
+    async def recall(self, question: Question) -> list[Document]:
+        """What each worker would tell a client from memory alone."""
+        answers = await self.supervisor.ask_all("recall", name=question.name.hex(), rtype=question.rtype)
         return [{"worker": child.slot.index} | answer for child, answer in answers]
 
     async def inflight(self) -> list[Document]:

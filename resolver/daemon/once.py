@@ -3,8 +3,9 @@
 What `akashi explain` runs. `explain_once` starts an event loop of its own; `explain` is for whoever has one and a prober
 (the control API). Both give the document of `resolver.explain.report`.
 
-The look with CD set has a memory of its own, so that it says what a client with CD would have met. The running resolver is
-asked over DNS, at the first address on which the configuration says that it serves.
+The look with CD set has a memory of its own, so that it says what a client with CD would have met. A running resolver whose
+control socket answers tells what it remembers (`resolver.daemon.routes`); here, without one, it is asked over DNS, at the
+first address on which the configuration says that it serves.
 """
 
 import asyncio
@@ -53,9 +54,9 @@ def explain_once(
 async def _once(config: Config, question: Question, server: str | None, fresh: bool, language: str) -> Document:
     plan = make_plan(config, serving=False)
     async with prober(plan) as checked, prober(plan) as unchecked:
-        listening = None if fresh else _listening(config)
+        said = Daemon() if fresh else await _ask_daemon(unchecked, question, _listening(config))
         only = Address(server, config.upstream.port) if server is not None else None
-        return await explain(checked, unchecked, question, only=only, daemon=listening, language=language)
+        return await explain(checked, unchecked, question, only=only, daemon=said, language=language)
 
 
 @asynccontextmanager
@@ -85,7 +86,7 @@ async def explain(
     question: Question,
     *,
     only: Address | None = None,
-    daemon: Address | None = None,
+    daemon: Daemon | None = None,
     language: str = "en",
 ) -> Document:
     """Look, gather what stands beside, and report.
@@ -93,13 +94,9 @@ async def explain(
     Args:
         checked, unchecked: drivers with the memories to look with; two, so that the CD query is not answered from what the
             checked one has found.
-        only: the only authority to ask for the final question. daemon: where the running resolver serves.
+        only: the only authority to ask for the final question. daemon: what the running resolver said.
     """
-    resolution, cd, said = await asyncio.gather(
-        resolve(checked, question),
-        resolve(unchecked, question, checking_disabled=True),
-        _ask_daemon(unchecked, question, daemon),
-    )
+    resolution, cd = await asyncio.gather(resolve(checked, question), resolve(unchecked, question, checking_disabled=True))
     surveys: list[Survey] = []
     for cut, about in _worth_asking(checked.mesh, resolution):
         surveys.append(await survey(checked, cut, about, only if not surveys else None))
@@ -117,7 +114,7 @@ async def explain(
         checked.mesh.memory.policy,
         cd,
         tuple(surveys),
-        said,
+        daemon or Daemon(),
         tuple(await _contacts(unchecked, resolution)),
         f"akashi {resolver.__version__}",
         delegation,

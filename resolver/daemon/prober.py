@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from resolver.daemon.worker import Plan
+from resolver.explain.evidence import Daemon
 from resolver.mesh import Mesh
 from resolver.resolution import Resolution
 from resolver.server.counters import Counters
@@ -107,7 +108,7 @@ class Prober:
         fresh: bool = False,
         ignore_ntas: bool = False,
         server: Address | None = None,
-        daemon: Address | None = None,
+        daemon: Daemon | None = None,
         language: str = "en",
     ) -> dict[str, Any]:
         """The answer with its proof and what stands beside it: see `resolver.daemon.once.explain`."""

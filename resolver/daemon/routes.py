@@ -10,12 +10,14 @@ from resolver.cache.selection import Selection
 from resolver.daemon import logs
 from resolver.daemon.control import ApiError, Document, bad_request, body_of, query_of, reply
 from resolver.daemon.manager import Manager, ReloadRefusedError
+from resolver.explain.evidence import Daemon
+from resolver.server import clock
+from trust.anchors import Nta
 from trust.vocabulary import Address, Question
+from trust.zone import nta_text
 from wire import types as t
 from wire.name import ROOT, Name
 from wire.text import name_from_text, name_to_text, type_from_text, type_to_text
-
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, never bound
 
 _SIZES = (
     *("answers", "answer_octets", "answer_limit", "packets", "packet_octets", "packet_limit"),
@@ -120,15 +122,17 @@ class _Routes:
         question = Question(name, t.A if rtype is None else rtype)
         return reply(
             await self._manager.prober.explain(
-                question, language=asked.get("lang", "en"), daemon=self._listening(), **options
+                question, language=asked.get("lang", "en"), daemon=await self._remembered(question), **options
             )
         )
 
-    def _listening(self) -> Address | None:
-        """Where our own workers may be asked."""
-        for endpoint in self._manager.listen:
-            return Address(_ANYWHERE.get(endpoint.address, endpoint.address), endpoint.port)
-        return None
+    async def _remembered(self, question: Question) -> Daemon:
+        """What our own workers would tell a client from memory. Nobody is asked for it, so nothing changes by looking."""
+        manager = self._manager
+        workers = await manager.recall(question)
+        governing = manager.points.governing(question.name, clock.now().wall)
+        nta = nta_text(governing) if isinstance(governing, Nta) else ""
+        return Daemon(workers=tuple(workers), nta=nta)
 
 
 def selection_of(asked: Document) -> Selection:

@@ -8,10 +8,14 @@ from typing import Any, Final, TypeAlias
 from resolver.cache.answers import NAME_ERROR, Entry
 from resolver.cache.memory import Memory
 from resolver.cache.selection import Selection
-from trust.vocabulary import Cut, Now
+from resolver.resolve.errors import Error, errors_of_verdict, merge, remembered
+from resolver.resolve.fetch import fit
+from trust.vocabulary import Cut, Kind, Now, Question, Security
 from trust.zone import ZoneTrust
+from wire import types as t
+from wire.limits import CHAIN
 from wire.name import ROOT, Name
-from wire.text import name_to_text, rrset_to_text, type_to_text
+from wire.text import name_to_text, rcode_to_text, rrset_to_text, type_to_text
 
 Document: TypeAlias = dict[str, Any]
 
@@ -41,6 +45,60 @@ def cached(memory: Memory, name: Name, rtype: int | None, now: Now) -> Document:
         "delegation": _cut(cut, now.mono),
         "zone_trust": _trust(memory, name, now),
     }
+
+
+def recalled(memory: Memory, question: Question, now: Now) -> Document:
+    """What a client would be told from memory alone, without asking anybody and without leaving a trace.
+
+    `state`: "answer", "bogus", "failure" (RFC 9520), or "nothing" when (the end of) the chain is not remembered.
+    """
+    generation, mono = memory.points.generation, now.mono
+    steps: list[Document] = []
+    errors: list[Error] = []
+    securities: list[Security] = []
+    rcode, state, name = t.NOERROR, "nothing", question.name
+    ends = begun = float("inf")
+    for _ in range(CHAIN.value):
+        entry = memory.answers.peek(name, question.rtype, mono) or memory.answers.above(name, mono, generation)
+        if entry is None:
+            failure = memory.failures.get(Question(name, question.rtype), mono)
+            if failure is not None:
+                state, rcode, ends = "failure", t.SERVFAIL, failure.until
+                errors += remembered(failure.errors)
+            break
+        step = fit(entry.step, name, question.rtype)
+        ends, begun = min(ends, entry.expires), min(begun, entry.stored)
+        validated = entry.verdict(generation)
+        steps.append(_entry(step.rtype if step.kind is not Kind.NXDOMAIN else NAME_ERROR, entry, generation, mono))
+        securities.append(validated.verdict.security if validated is not None else Security.INDETERMINATE)
+        if validated is not None:
+            errors += errors_of_verdict(validated.verdict, nta=memory.settings.nta_extended_error)
+        if securities[-1] is Security.BOGUS:
+            state, rcode, errors = "bogus", t.SERVFAIL, remembered(errors)
+            break
+        if step.target is None:
+            state, rcode = "answer", t.NXDOMAIN if step.kind is Kind.NXDOMAIN else t.NOERROR
+            break
+        name = step.target
+    return {
+        "state": state,
+        "rcode": rcode_to_text(rcode) if state != "nothing" else None,
+        "security": _weakest(securities) if state in ("answer", "bogus") else None,
+        "age": int(mono - begun) if steps else None,
+        "ttl": int(ends - mono) if state != "nothing" else None,
+        "steps": steps,
+        "errors": [{"code": code, "text": text} for code, text in merge(errors)],
+    }
+
+
+def _weakest(securities: list[Security]) -> str:
+    """Of a chain's verdicts the one that counts; "unchecked" where one was not asked for."""
+    if Security.BOGUS in securities:
+        return Security.BOGUS.value
+    if Security.INDETERMINATE in securities:
+        return "unchecked"
+    weakest = Security.INSECURE if Security.INSECURE in securities else Security.SECURE
+    return str(weakest.value)
 
 
 def _entry(kept: int, entry: Entry, generation: int, mono: float) -> Document:

@@ -3,7 +3,9 @@
 `resolution` is the fresh, checked look; all else stands beside it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from resolver.resolution import Resolution
 from trust.policy import Policy
@@ -52,24 +54,33 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the running resolver answered over DNS. `what`: why there is no answer, "" when there is one."""
+    """What the running resolver answered over DNS. `what`: why there is no answer, "" when there is one.
+
+    From memory: `authentic` None when it was not judged yet, `latency_s` None.
+    """
 
     what: str = ""
     rcode: int = 0
-    authentic: bool = False
+    authentic: bool | None = False
     errors: tuple[tuple[int, str], ...] = ()
     answer: tuple[RRset, ...] = ()
     nsid: bytes | None = None
-    latency_s: float = 0.0
+    latency_s: float | None = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """The running resolver: its answer with what it remembers, checked and with CD. Both None: it was not asked."""
+    """The running resolver: its answer with what it remembers, checked and with CD. Both None: it was not asked.
+
+    `workers`: asked over its control socket instead: what each would tell a client from memory (`explain.cached.recalled`);
+    `nta`: the negative trust anchor that is in force there for the name, in words.
+    """
 
     address: Address | None = None
     checked: Look | None = None
     unchecked: Look | None = None
+    workers: tuple[Mapping[str, Any], ...] | None = None
+    nta: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 from resolver.explain.links import Document
 from resolver.explain.style import CSS
 from resolver.explain.svg import broken_above, clean, draw
+from resolver.explain.terms import error_name
 from resolver.explain.texts import Words
 
 _SIGN = {"secure": "✔", "insecure": "○", "bogus": "✘"}
@@ -223,9 +224,9 @@ class _Page:
         looks: list[tuple[str, Document | None, str]] = [
             ("word.fresh", answer, answer["security"]),
             ("word.fresh.cd", document["unchecked"], "unchecked"),
-            ("word.daemon", daemon["checked"], ""),
-            ("word.daemon.cd", daemon["unchecked"], "unchecked"),
         ]
+        if daemon["source"] == "dns":
+            looks += [("word.daemon", daemon["checked"], ""), ("word.daemon.cd", daemon["unchecked"], "unchecked")]
         columns = [self.say(key) for key in ("col.look", "col.rcode", "col.security", "col.data", "page.errors")]
         rows = []
         for key, look, security in looks:
@@ -242,10 +243,25 @@ class _Page:
             errors = "<br>".join(text(f"{each['code']} {each['name']}") for each in look["errors"]) or "–"
             cells = (self.say(key), f"<code>{_whole(look['rcode'])}</code>", state, data, errors)
             rows.append(list(zip(columns, cells, strict=True)))
+        rows += [list(zip(columns, self._remembered(worker), strict=True)) for worker in daemon["workers"]]
         return (
             f'<section class="card looks"><h2>{self.say("page.compare")}</h2><p>{text(daemon["sentence"])}</p>'
             f"{_table(columns, rows)}</section>"
         )
+
+    def _remembered(self, worker: Document) -> tuple[str, ...]:
+        """A worker of the running resolver: what it would say from memory."""
+        who = self.say("word.worker", worker=worker["worker"])
+        if worker["state"] == "nothing":
+            return who, "–", self._tag("", self.words("word.nothing")), "–", "–"
+        records = [record for step in worker["steps"] for record in step["records"]] if worker["state"] == "answer" else []
+        data = [f"<code>{text(record)}</code>" for record in records]
+        age = "" if worker["age"] is None else self.words("word.age", age=worker["age"])
+        life = "; ".join(part for part in (age, self.words("word.life", ttl=worker["ttl"])) if part)
+        data.append(f'<span class="soft">{text(life)}</span>')
+        errors = "<br>".join(text(f"{each['code']} {error_name(each['code'])}") for each in worker["errors"]) or "–"
+        tag = self._tag(worker["security"]) if worker["security"] else self._tag("", self.words("word.failure"))
+        return who, f"<code>{_whole(worker['rcode'])}</code>", tag, "<br>".join(data), errors
 
     def _procedure(self) -> str:
         steps = "".join(
@@ -267,9 +283,9 @@ class _Page:
 
     # --- pieces --------------------------------------------------------------------------------------------------
 
-    def say(self, key: str) -> str:
+    def say(self, key: str, **fields: object) -> str:
         """A text of the table, escaped."""
-        return text(self.words(key))
+        return text(self.words(key, **fields))
 
     def zone_name(self, zone: str | None) -> str:
         """A zone's name for people: a lone dot is easily overlooked."""

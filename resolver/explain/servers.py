@@ -4,7 +4,8 @@ Two answers are the same when kind and records are (TTLs and signatures aside: s
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from resolver.explain.diagnosis import answers
 from resolver.explain.evidence import Daemon, Evidence, Look, ServerSaid, Survey
@@ -16,7 +17,14 @@ from trust.reason import Reason
 from trust.vocabulary import Address, Security, Step
 from wire import types as t
 from wire.rrset import RRset
-from wire.text import name_to_text, rcode_to_text, rdata_to_text, rrset_to_text, type_to_text
+from wire.text import (
+    name_to_text,
+    rcode_to_text,
+    rdata_to_text,
+    rrset_to_text,
+    rrsets_from_text,
+    type_to_text,
+)
 
 _DIGITS = 12
 """Hexadecimal digits of a digest that are shown: enough to see a difference at a glance."""
@@ -112,6 +120,7 @@ def _lines(steps: Sequence[Step]) -> list[str]:
     return [line for step in steps for rrset in step.rrsets for line in rrset_to_text(rrset, signatures=False)]
 
 
+_RCODES = {rcode_to_text(rcode): rcode for rcode in (t.NOERROR, t.NXDOMAIN, t.SERVFAIL)}
 _AGREEING = ("daemon.same", "daemon.both")
 
 
@@ -137,21 +146,93 @@ def errors_of(errors: Sequence[tuple[int, str]]) -> list[Document]:
 def daemon_of(evidence: Evidence, words: Words) -> Document:
     """What the running resolver says, and how it compares with the fresh look."""
     daemon = evidence.daemon
+    if daemon.workers is not None:
+        return _memory_of(evidence, daemon, daemon.workers, words)
+    look = daemon.checked if daemon.checked is not None and not daemon.checked.what else None
     return {
+        "source": "dns" if daemon.address is not None else None,
         "asked": daemon.address is not None,
         "address": f"{daemon.address.ip} port {daemon.address.port}" if daemon.address is not None else None,
-        "answered": daemon.checked is not None and not daemon.checked.what,
-        "agrees": daemon.checked is not None and not daemon.checked.what and _compare(evidence) in _AGREEING,
+        "answered": look is not None,
+        "agrees": look is not None and _compare(evidence, look) in _AGREEING,
         "sentence": _sentence(evidence, daemon, words),
         "checked": _look(daemon.checked),
         "unchecked": _look(daemon.unchecked),
+        "nta": None,
+        "workers": [],
     }
 
 
 def daemon_fails(evidence: Evidence) -> bool:
     """Whether the running resolver fails where the fresh look does not."""
-    look = evidence.daemon.checked
-    return look is not None and not look.what and _compare(evidence) == "daemon.worse"
+    daemon = evidence.daemon
+    if daemon.workers is not None:
+        telling = _telling(daemon.workers)
+        return telling is not None and _compare(evidence, _as_look(telling)) == "daemon.worse"
+    look = daemon.checked
+    return look is not None and not look.what and _compare(evidence, look) == "daemon.worse"
+
+
+# --- what its workers remember -----------------------------------------------------------------------------------------
+
+
+def _memory_of(evidence: Evidence, daemon: Daemon, workers: Sequence[Mapping[str, Any]], words: Words) -> Document:
+    """What the workers would tell a client from memory, and how it compares with the fresh look."""
+    telling = _telling(workers)
+    sentences = []
+    agrees = False
+    if telling is None:
+        sentences.append(words("daemon.nothing" if workers else "daemon.no-worker"))
+    else:
+        look = _as_look(telling)
+        compared = _compare(evidence, look)
+        agrees = compared in _AGREEING
+        fresh = rcode_to_text(evidence.resolution.rcode)
+        sentences.append(words(compared, rcode=telling["rcode"], fresh=fresh))
+        if telling["age"] is not None:
+            sentences.append(words("daemon.age", age=telling["age"], ttl=telling["ttl"]))
+        else:
+            sentences.append(words("daemon.failure", ttl=telling["ttl"]))
+        alike = sum(worker["state"] == telling["state"] for worker in workers)
+        if alike < len(workers):
+            sentences.append(words("daemon.workers", count=alike, all=len(workers)))
+    if daemon.nta:
+        sentences.append(words("daemon.nta-in-force", nta=daemon.nta))
+    return {
+        "source": "memory",
+        "asked": True,
+        "address": None,
+        "answered": telling is not None,
+        "agrees": agrees,
+        "sentence": " ".join(sentences),
+        "checked": _look(_as_look(telling)) if telling is not None else None,
+        "unchecked": None,
+        "nta": daemon.nta or None,
+        "workers": [dict(worker) for worker in workers],
+    }
+
+
+def _telling(workers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The worker to tell of: one that would fail, else one that would answer; None when none remembers anything."""
+    for states in (("bogus", "failure"), ("answer",)):
+        for worker in workers:
+            if worker["state"] in states:
+                return worker
+    return None
+
+
+def _as_look(worker: Mapping[str, Any]) -> Look:
+    """A worker's memory as the answer that a client would get from it."""
+    failed = worker["state"] != "answer"
+    lines = [] if failed else [line for step in worker["steps"] for line in step["records"]]
+    return Look(
+        "",
+        _RCODES[worker["rcode"]],
+        None if worker["security"] == "unchecked" else worker["security"] == "secure",
+        tuple((error["code"], error["text"]) for error in worker["errors"]),
+        tuple(rrsets_from_text("\n".join(lines))),
+        latency_s=None,
+    )
 
 
 def _look(look: Look | None) -> Document | None:
@@ -159,11 +240,11 @@ def _look(look: Look | None) -> Document | None:
         return None
     return {
         "rcode": rcode_to_text(look.rcode),
-        "authentic": look.authentic,
+        "authentic": bool(look.authentic),
         "records": [line for rrset in look.answer for line in rrset_to_text(rrset, signatures=False)],
         "errors": errors_of(look.errors),
         "nsid": nsid_text(look.nsid) if look.nsid is not None else None,
-        "latency_ms": round(look.latency_s * 1000, 1),
+        "latency_ms": round(look.latency_s * 1000, 1) if look.latency_s is not None else None,
     }
 
 
@@ -174,13 +255,12 @@ def _sentence(evidence: Evidence, daemon: Daemon, words: Words) -> str:
         address = f"{daemon.address.ip} port {daemon.address.port}"
         return words("daemon.silent", address=address, what=daemon.checked.what)
     rcodes = {"rcode": rcode_to_text(daemon.checked.rcode), "fresh": rcode_to_text(evidence.resolution.rcode)}
-    return words(_compare(evidence), **rcodes)
+    return words(_compare(evidence, daemon.checked), **rcodes)
 
 
-def _compare(evidence: Evidence) -> str:
+def _compare(evidence: Evidence, look: Look) -> str:
     """The key of the text that says how the running resolver's answer differs from the fresh one."""
-    look, fresh = evidence.daemon.checked, evidence.resolution
-    assert look is not None  # the caller asked
+    fresh = evidence.resolution
     if not answers(look.rcode) and answers(fresh.rcode):
         return "daemon.worse"
     if answers(look.rcode) and not answers(fresh.rcode):
@@ -189,7 +269,7 @@ def _compare(evidence: Evidence) -> str:
         return "daemon.both"
     if look.rcode != fresh.rcode:
         return "daemon.rcode"
-    if look.authentic != (fresh.security is Security.SECURE):
+    if look.authentic is not None and look.authentic != (fresh.security is Security.SECURE):
         return "daemon.ad"
     return "daemon.same" if _data(look.answer) == _data([rrset for rrset, _ in fresh.answer]) else "daemon.data"
 

@@ -418,6 +418,20 @@ class TestExplain:
         again = one.client.get("/v1/explain", 60, name=BROKEN, type="A", fresh=True)
         assert again["answer"]["security"] == "bogus" and again["answer"]["rcode"] == "SERVFAIL"
 
+    def test_the_workers_memory_stands_beside_it_and_is_left_alone(self, one):
+        one.client.post("/v1/cache/flush", all=True)
+        nothing = one.client.get("/v1/explain", 60, name=GOOD)["daemon"]
+        assert (nothing["source"], {worker["state"] for worker in nothing["workers"]}) == ("memory", {"nothing"})
+        assert one.client.get("/v1/explain", 60, name=GOOD)["daemon"]["workers"] == nothing["workers"]
+        one.ask(GOOD)
+        one.ask(BROKEN)
+        known = one.client.get("/v1/explain", 60, name=GOOD)["daemon"]
+        assert [worker["security"] for worker in known["workers"] if worker["state"] == "answer"] == ["secure"]
+        assert known["agrees"] and "s old" in known["sentence"]
+        broken = one.client.get("/v1/explain", 60, name=BROKEN)["daemon"]
+        assert [worker["state"] for worker in broken["workers"] if worker["state"] != "nothing"] == ["bogus"]
+        assert "both fail" in broken["sentence"]
+
     def test_the_command_asks_the_daemon_that_has_the_anchors(self, one, tmp_path):
         """The configuration that names the socket says nothing of the mini-Internet: only the daemon can know."""
         file = tmp_path / "only-socket.toml"
