@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from pathlib import Path
 import dns.name
 from dns.name import Name
 
+from lab import timeserver
 from lab.internet import DEFAULT_PREFIX, Internet, LabError
 from lab.server import DEFAULT_PORT
 
@@ -146,6 +148,10 @@ class LabDirectory:
     def _config_text(self, settings: Settings) -> str:
         state = self.root / "state"
         state.mkdir(exist_ok=True)
+        # What `akashi conform` looks at; the attestations are as true as a rehearsal is.
+        faults = '["rrsig-exp-all.faults.jp"]' if settings.faults else "[]"
+        clocks = ", ".join(f'"{address}:{settings.port}"' for address in timeserver.addresses(settings.prefix))
+        today = time.strftime("%Y-%m-%d")
         quote = partial(json.dumps, ensure_ascii=False)  # A JSON string without \u escapes is a TOML basic string.
         return f"""\
 # Written by `akashi lab up`; use with: akashi serve -c {self.config}
@@ -169,6 +175,19 @@ listen = {quote(settings.metrics_listen)}
 
 [control]
 socket = {quote(str(self.socket("control.sock")))}
+
+[clock]
+ntp-servers = [{clocks}]
+
+[probe]
+secure = ["www.example.jp", "www.example.com"]
+bogus = {faults}
+
+[conform]
+resolvers = [{quote(settings.resolver_listen)}]
+attest.2-16 = "{today} a lab: nobody but you has to be told"
+attest.2-20 = "{today} a lab: it is the whole community"
+attest.2-22 = "{today} a lab: the procedure is docs/NTA.md, rehearsed with akashi lab drill nta"
 """
 
 

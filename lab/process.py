@@ -29,6 +29,7 @@ from lab.internet import LIFETIME_S, Internet, LabError, build
 from lab.keys import KeyStore
 from lab.operations import zone_name
 from lab.server import AuthorityServer
+from lab.timeserver import TimeServers, addresses
 
 RESIGN_CHECK_S = 60.0
 
@@ -50,11 +51,12 @@ class Lab:
         self.directory = LabDirectory(settings.directory)
         self.internet: Internet
         self.server = AuthorityServer()
+        self.time = TimeServers(lambda: self.clock_offset_s)
         self.backend: Backend | None = None
         self.resolver: Child | None = None
         self.started = int(time.time())
         self.clock_offset_s = 0
-        """How far the clock by which zones are signed is ahead of this machine's; a drill changes it."""
+        """How far the clock by which zones are signed, and which the time servers tell, is ahead of this machine's."""
         self._stop = asyncio.Event()
         self._changes = asyncio.Lock()
 
@@ -94,6 +96,11 @@ class Lab:
         self.server.load(self.internet, embedded)
         stack.push_async_callback(self.server.close)
         await self.server.open(settings.port)
+        stack.callback(self.time.close)
+        try:
+            await self.time.open(settings.prefix, settings.port)
+        except OSError as error:
+            raise LabError(f"the time servers cannot listen: {error.strerror or error}") from error
         if self.backend:
             stack.push_async_callback(self.backend.stop)
             await self.backend.start()
@@ -219,6 +226,8 @@ class Lab:
             "backend_note": self.backend.note() if self.backend else None,
             "resolver": self.settings.resolver_listen if self.resolver else None,
             "config": str(self.directory.config),
+            "time_servers": [f"{address}:{self.settings.port}" for address in addresses(self.settings.prefix)],
+            "clock_offset_s": self.clock_offset_s,
             "signed": self.internet.signed_at,
             "expires": self.internet.signed_at + LIFETIME_S,
             "ttl": self.settings.ttl,

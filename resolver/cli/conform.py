@@ -35,7 +35,6 @@ def conform(ctx: click.Context, lang: str, wanted: int, file: Path | None, path:
 
 
 def _show(found: dict[str, Any]) -> None:
-    from rich.padding import Padding
     from rich.text import Text
 
     out = console()
@@ -48,7 +47,7 @@ def _show(found: dict[str, Any]) -> None:
         )
         out.print(head)
         for line in item["evidence"]:
-            out.print(Padding(Text(line, "dim" if item["met"] != "missed" else ""), (0, 0, 0, 5)))
+            out.print(Text(f"     {line}", "dim" if item["met"] != "missed" else ""))
     out.print()
     out.print(Text(found["summary"], "bold green" if found["level"] else "bold red"))
     if found["next"] is not None:

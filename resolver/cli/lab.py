@@ -258,6 +258,19 @@ def status(directory: Path, as_json: bool, everything: bool) -> None:
         _print_status(report, everything)
 
 
+@lab.command()
+@directory_option
+@click.argument("seconds", type=click.IntRange(-10 * 365 * 86400, 10 * 365 * 86400))
+def clock(directory: Path, seconds: int) -> None:
+    """Have the mini-Internet live SECONDS ahead of this machine (-3600: an hour behind; 0: at the same time).
+
+    All zones are signed anew by that clock, and the time servers tell it: to the resolver its own clock is wrong.
+    """
+    command(directory, "clock", offset_s=seconds)
+    where = "at this machine's time" if not seconds else f"{abs(seconds)} s {'ahead' if seconds > 0 else 'behind'}"
+    console().print(f"The mini-Internet lives {where}; all zones are signed anew.")
+
+
 @lab.command("break")
 @directory_option
 @click.argument("zone")

@@ -46,11 +46,13 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One name that the daemon looks up for itself. `ok` is None before the first time."""
+    """One name that the daemon looks up for itself. `ok` is None before the first time, or when nothing can be said."""
 
     kind: str
     """`secure` or `bogus`."""
     name: str
+    via: str
+    """`service`: asked of our own listener, like a client; `resolver`: with an empty cache."""
     ok: bool | None
     problem: str
 
@@ -84,12 +86,19 @@ class RootKeys:
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """The SERVFAIL baseline. Ratios are of all responses; `threshold` is None while it learns."""
+    """The SERVFAIL baseline. Ratios are of all responses.
+
+    Attributes:
+        threshold: that is in force, None while it learns; `suggested`: from what was learnt so far.
+        learnt, wanted: minutes of statistics so far, and until there is a threshold.
+    """
 
     ratio: float | None
     threshold: float | None
+    suggested: float | None
     anomaly: bool
-    since: str
+    learnt: int
+    wanted: int
 
 
 @dataclass(frozen=True, slots=True)

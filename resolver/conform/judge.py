@@ -136,6 +136,8 @@ def _clock(facts: Facts) -> _Says:
     if clock.offset is not None:
         said = {"offset": _offset(clock.offset), "reached": clock.reached, "servers": clock.servers}
         return says.say("clock-right", age=int(clock.age or 0), **said)
+    if clock.reached:
+        return says.miss("clock-disagree", reached=clock.reached, servers=clock.servers)
     if clock.servers:
         # What the kernel says is no help here: the operator asked for a second opinion, and there is none.
         says.miss("clock-no-server", servers=clock.servers)
@@ -256,8 +258,8 @@ def _monitored(facts: Facts) -> _Says:
         if probe.ok is None:
             says.miss("probe-waiting", name=probe.name)
         elif not probe.ok:
-            says.miss("probe-fails", name=probe.name, problem=probe.problem)
-    well = [probe.name for probe in facts.probes if probe.ok]
+            says.miss("probe-fails", name=probe.name, problem=f"{probe.problem} ({probe.via})")
+    well = dict.fromkeys(probe.name for probe in facts.probes if probe.ok)
     return says.say("probes-well", names=", ".join(well)) if well else says
 
 
@@ -274,8 +276,11 @@ def _threshold(facts: Facts) -> _Says:
     if learning is None:
         return _Says().miss("baseline-off")
     if learning.threshold is None:
-        return _Says().say("baseline-learning", since=learning.since)
-    return _Says().say("baseline-learnt", since=learning.since, threshold=f"{learning.threshold:.2%}")
+        return _Says().say("baseline-learning", minutes=learning.learnt, wanted=learning.wanted)
+    says = _Says().say("baseline-threshold", minutes=learning.learnt, threshold=f"{learning.threshold:.2%}")
+    if learning.suggested is not None:
+        says.say("baseline-suggests", suggested=f"{learning.suggested:.2%}")
+    return says
 
 
 # --- 2.6, 2.7: when something fails ------------------------------------------------------------------------------

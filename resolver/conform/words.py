@@ -36,6 +36,10 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "時刻のずれは{offset}秒({servers}台中{reached}台のNTPサーバーで{age}秒前に測定)",
     ),
     "clock-no-server": ("none of {servers} time servers answers", "{servers}台のNTPサーバーがいずれも応答しません"),
+    "clock-disagree": (
+        "{reached} of {servers} time servers answer, and they disagree: configure three or more",
+        "{servers}台中{reached}台のNTPサーバーが応答しましたが、時刻が一致しません。3台以上を設定してください",
+    ),
     "clock-kernel": ("the kernel says that its clock is synchronised", "カーネルは時刻が同期されていると報告しています"),
     "clock-unknown": (
         "nobody says whether the clock is right: set clock.ntp-servers, and run an NTP client",
@@ -120,13 +124,14 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
     ),
     "ratio-anomaly": ("it is above the threshold now", "現在しきい値を超えています"),
     "baseline-learning": (
-        "statistics are collected since {since}; no threshold yet",
-        "{since}から統計を取得中で、しきい値は未定です",
+        "statistics are collected, {minutes} of {wanted} minutes; no threshold yet",
+        "統計を取得中で({wanted}分のうち{minutes}分)、しきい値は未定です",
     ),
-    "baseline-learnt": (
-        "collected since {since}; the threshold is {threshold} of all responses",
-        "{since}から取得した統計により、しきい値は全応答の{threshold}です",
+    "baseline-threshold": (
+        "the threshold is {threshold} of all responses, after {minutes} minutes of statistics",
+        "{minutes}分間の統計を取得しており、しきい値は全応答の{threshold}です",
     ),
+    "baseline-suggests": ("what was learnt suggests {suggested}", "統計から提案されるしきい値は{suggested}です"),
     "attest": (
         "people have to answer for this: write it, with the date, as conform.attest.{number}",
         "組織として取り決める項目です。内容と日付を conform.attest.{number} に記載してください",

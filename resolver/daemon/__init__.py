@@ -17,6 +17,7 @@ import resolver
 from resolver.config import Config
 from resolver.daemon import logs
 from resolver.daemon.build import anchor_summary, worker_count
+from resolver.daemon.conform_attach import attach_conformance
 from resolver.daemon.errors import StartError
 from resolver.daemon.manager import Manager, Source
 from resolver.daemon.nta_service import attach_ntas
@@ -71,9 +72,10 @@ def _run(config: Config, source: Source, log: FilteringBoundLogger) -> int:
         state = open_state(config, log)
         log.info("listening", addresses=[str(endpoint) for endpoint in bound], anchors=anchor_summary(plan.points))
         manager = Manager(source, plan, sets, bound, files, log)
-        attach_trust(manager, state)
+        anchors = attach_trust(manager, state)
         attach_ntas(manager, state)
-        attach_watch(manager, state)
+        watch = attach_watch(manager, state)
+        attach_conformance(manager, anchors.book, watch)
         attach_process_metrics(manager, state, files)
         attach_policy(manager, state)
         services.attach(manager)

@@ -8,8 +8,7 @@ Guideline 2-1 … 2-22; RFC 4034 §2.1.1 (SEP), RFC 5011 §7 (REVOKE).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -26,6 +25,7 @@ from resolver.daemon.anchor_book import AnchorBook
 from resolver.daemon.control import Document, bad_request, query_of, reply
 from resolver.daemon.fleet_probe import check_fleet
 from resolver.daemon.manager import Manager
+from resolver.daemon.watch_service import Watch
 from resolver.server import clock
 from trust.rfc5011_table import State
 from trust.signature import time_text
@@ -33,24 +33,14 @@ from trust.vocabulary import Question, Security
 from wire import types as t
 from wire.name import ROOT
 from wire.rdata import key_tag
-from wire.text import name_from_text, rcode_to_text
+from wire.text import name_from_text, name_to_text, rcode_to_text
 
 SEP: Final = 0x0001
 REVOKED: Final = 0x0080
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """What the daemon watches about itself, as others hold it."""
-
-    clock: Callable[[], Clock]
-    probes: Callable[[], Awaitable[tuple[Probe, ...]]]
-    learning: Callable[[], Learning | None]
-    failing_zones: Callable[[], Awaitable[int]]
-
-
 class Conformance:
-    """Collects the facts. `book`: the trust anchors in force."""
+    """Collects the facts. `book`: the trust anchors' states."""
 
     def __init__(self, manager: Manager, book: AnchorBook, watch: Watch) -> None:
         self._manager = manager
@@ -86,15 +76,15 @@ class Conformance:
         return Facts(
             settings=settings(config, now.wall),
             fleet=fleet,
-            clock=watch.clock(),
-            probes=await watch.probes(),
+            clock=await self._clock(),
+            probes=await self._probes(),
             root=root,
-            learning=watch.learning(),
+            learning=self._learning(),
             explained=explained,
             responses=_sums(stats, 2, lambda text: rcode_to_text(int(text))),
             validations=_sums(stats, 3, str),
             scraped=None if manager.scraped_mono is None else now.mono - manager.scraped_mono,
-            failing_zones=await watch.failing_zones(),
+            failing_zones=len(watch.impact.book),
             ntas=sum(nta.in_force(now.wall) for nta in manager.points.ntas.values()),
         )
 
@@ -102,6 +92,48 @@ class Conformance:
         config = self._manager.config
         asked = [server.at(53) for server in config.conform.resolvers]
         return await check_fleet([(one.address, one.port) for one in asked], config.probe.secure, config.probe.bogus)
+
+    async def _clock(self) -> Clock:
+        """What time servers and kernel say now."""
+        keeper = self._watch.clock
+        await keeper.check()
+        judgement, document = keeper.judgement, keeper.document()
+        answered = [reading for reading in judgement.readings if reading.sample.offset_s is not None]
+        agreed = document["agreed"]
+        return Clock(
+            offset=judgement.offset_s,
+            max_offset=keeper.max_offset_s,
+            servers=len(keeper.servers),
+            reached=len(answered),
+            kernel=None if keeper.kernel is None else keeper.kernel.synchronised,
+            age=None if agreed is None else max(clock.now().wall - agreed, 0.0),
+        )
+
+    async def _probes(self) -> tuple[Probe, ...]:
+        """What the probes find now."""
+        keeper = self._watch.probes
+        await keeper.round()
+        return tuple(
+            Probe(
+                probe.kind,
+                name_to_text(probe.name),
+                probe.via,
+                None if probe.outcome is None else probe.outcome.ok,
+                "" if probe.outcome is None else probe.outcome.what,
+            )
+            for probe in keeper.probes
+        )
+
+    def _learning(self) -> Learning:
+        known = self._watch.baseline.document()
+        return Learning(
+            ratio=known["ratio"],
+            threshold=known["threshold"],
+            suggested=known["suggested_threshold"],
+            anomaly=known["anomaly"],
+            learnt=known["learned_minutes"],
+            wanted=known["learning_minutes"],
+        )
 
     async def _root(self) -> RootKeys:
         """The root's keys as its servers have them now, beside ours."""

@@ -131,10 +131,15 @@ def process(
 
 @contextlib.contextmanager
 def akashi(
-    config: Path, directory: Path, *settings: str, environment: Mapping[str, str] | None = None, probe: str = "localhost"
+    config: Path,
+    directory: Path,
+    *settings: str,
+    environment: Mapping[str, str] | None = None,
+    probe: str = "localhost",
+    port: int | None = None,
 ) -> Iterator[Resolver]:
     """Our daemon with this configuration, on a port of its own."""
-    resolver = Resolver("akashi", free_port())
+    resolver = Resolver("akashi", free_port() if port is None else port)
     state = directory / f"state-{resolver.port}"
     state.mkdir()
     overrides = [
