@@ -246,6 +246,7 @@ class Exchange:
         cookie = servers.cookie(address, server, mono)
         if server.failures & 1 and server.srtt < 0:
             cookie = b""  # it may be the option on which it, or what stands before it, is silent
+        repeated = False
         forged = memory.forgery.zones
         transport = Transport.TCP if forged and memory.forgery.under(self.cut.zone, mono) else Transport.UDP
         for _ in range(_MAX_TURNS):
@@ -287,9 +288,10 @@ class Exchange:
                 self._note(address, ns_name, question, "truncated over TCP")
                 return None
             if cookie:
-                turn = self._cookie(server, cookie, message, transport)
+                turn = self._cookie(server, cookie, message, transport, repeated=repeated)
                 if turn is not None:
                     cookie, transport = turn
+                    repeated = True
                     continue
             elif first and edns and server.cookie:
                 server.no_cookies(view.now.mono)  # silent with a cookie, not without
@@ -308,23 +310,23 @@ class Exchange:
         return None
 
     def _cookie(
-        self, server: Server, cookie: bytes, message: Message, transport: Transport
+        self, server: Server, cookie: bytes, message: Message, transport: Transport, *, repeated: bool
     ) -> tuple[bytes, Transport] | None:
         """What the answer to a question with a cookie says of cookies: None to go on with it, or how to ask again.
 
-        RFC 7873 §5.3: the client cookie in it, if any, has been checked.
+        `repeated`: it was asked again already. RFC 7873 §5.3: the client cookie in it, if any, has been checked.
         """
         events = self.view.memory.servers.events
         found = None if message.edns is None else message.edns.option(COOKIE)
         if found is not None and len(found) > CLIENT_COOKIE and found != server.cookie:
-            events["cookie-learnt"] += 1
+            events["cookie-learnt"] += not server.gives_cookies
             server.learn_cookie(found)
         rcode = message.rcode
         if rcode == t.BADCOOKIE and transport is Transport.UDP:
             # Ask once more with the cookie just learnt; a server that still does not like it is asked over TCP.
             events["cookie-bad"] += 1
-            again = found is not None and len(found) > CLIENT_COOKIE and found != cookie
-            return server.cookie, Transport.UDP if again and len(cookie) == CLIENT_COOKIE else Transport.TCP
+            again = not repeated and found is not None and len(found) > CLIENT_COOKIE and found != cookie
+            return server.cookie, Transport.UDP if again else Transport.TCP
         if found is not None:
             return None
         if rcode in (t.FORMERR, t.NOTIMP, t.BADVERS) and not server.gives_cookies:
