@@ -33,7 +33,9 @@ _BACKLOG: Final = 256
 """Connections the system completes before we take them."""
 _SWEEP: Final = 1.0
 """Seconds between looks for idle connections, at most; less when the time-out is shorter."""
-TURN: Final = 64
+_AHEAD: Final = 4096
+"""Octets that are read ahead of the queries taken up, beside what one reading brings."""
+TURN: Final = 16
 """Queries taken up before the loop turns to other things."""
 
 
@@ -235,7 +237,6 @@ class Connection(asyncio.Protocol):
         self._input = bytearray()
         self._handed = handed
         self._leaving = False
-        self._waiting: deque[bytes] = deque()
         self._pending = 0
         self._at_end = False
         self._reading = True
@@ -246,7 +247,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def busy(self) -> bool:
-        return self._pending > 0 or bool(self._waiting)
+        return self._pending > 0 or self._waits()
 
     # --- asyncio.Protocol ----------------------------------------------------------------------------------------
 
@@ -270,17 +271,8 @@ class Connection(asyncio.Protocol):
         """Octets came: any number of queries, or part of one."""
         if self._transport is None:
             return
-        buffer = self._input
-        buffer += data
-        pos, size = 0, len(buffer)
-        while size - pos >= 2:
-            end = pos + 2 + (buffer[pos] << 8 | buffer[pos + 1])
-            if end > size:
-                break
-            self._waiting.append(bytes(buffer[pos + 2 : end]))
-            pos = end
-        if pos:
-            del buffer[:pos]
+        self._input += data
+        if self._waits():
             self._listeners.used(self)
             self._work()
 
@@ -293,7 +285,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone; answers still being worked on have nowhere to go."""
         self._transport = None
-        self._waiting.clear()
+        self._input.clear()
         self._listeners.ended(self, self.client)
 
     def pause_writing(self) -> None:
@@ -318,15 +310,24 @@ class Connection(asyncio.Protocol):
 
     def _may_take(self) -> bool:
         pipeline = self._listeners.bounds.pipeline
-        return bool(self._waiting) and self._pending < pipeline and not self.stalled and self._transport is not None
+        return self._waits() and self._pending < pipeline and not self.stalled and self._transport is not None
+
+    def _waits(self) -> bool:
+        """Whether there is a whole query not taken up. What was read stays octets until then: objects cost more."""
+        buffer = self._input
+        return len(buffer) >= 2 and len(buffer) >= 2 + (buffer[0] << 8 | buffer[1])
 
     def take_one(self) -> bool:
-        """Take up the next query; whether another may be taken up after it."""
+        """Take up the next query if there is one and the bounds allow; whether another may be taken up after it."""
         if self._may_take():
             service = self._service
             self._pending += 1
             service.counters.tcp_queries += 1
-            if not service.take(self._waiting.popleft(), self.client, Transport.TCP, self._answer):
+            buffer = self._input
+            end = 2 + (buffer[0] << 8 | buffer[1])
+            query = bytes(buffer[2:end])
+            del buffer[:end]
+            if not service.take(query, self.client, Transport.TCP, self._answer):
                 self._pending -= 1
                 # Not a query, or one that will get no answer: the client would wait for it in vain.
                 self.cut()
@@ -352,20 +353,18 @@ class Connection(asyncio.Protocol):
             return
         self._listeners.used(self)
         if not self._service.access.allows(self.client):
-            self._waiting.clear()
+            self._input.clear()
             self.hang_up()
         elif not self._reading or self._at_end:
-            # Not at once: this may be called from within `_work`.
-            asyncio.get_running_loop().call_soon(self._work)
+            self._listeners.wants_turn(self)
 
     def _flow(self) -> None:
         """Read only as long as what was read is being worked on."""
         transport = self._transport
         if transport is None or self._at_end or transport.is_closing():
             return
-        pipeline = self._listeners.bounds.pipeline
-        full = bool(self._waiting) and (self._pending >= pipeline or len(self._waiting) >= pipeline)
-        wanted = not full and not self.stalled and not self._leaving
+        ahead = self._waits() and (self._pending >= self._listeners.bounds.pipeline or len(self._input) >= _AHEAD)
+        wanted = not ahead and not self.stalled and not self._leaving
         if wanted and not self._reading:
             self._reading = True
             transport.resume_reading()
@@ -395,7 +394,7 @@ class Connection(asyncio.Protocol):
             transport.abort()
 
     def _close_if_done(self) -> None:
-        if self._at_end and not self._pending and not self._waiting and self._transport is not None:
+        if self._at_end and not self.busy and self._transport is not None:
             self.hang_up()
 
     def hang_up(self) -> None:

@@ -117,9 +117,18 @@ def silent_connections(port: int) -> None:
 
 
 def octet_by_octet(port: int) -> None:
-    """Connections whose queries come one octet at a time and never end."""
+    """Connections whose queries come one octet at a time and stop before the last."""
     whole = framed(query("www.example.jp"))
-    connections(port, 300, lambda sock: sock.sendall(whole[:1]), pause=0.1)
+    sent: dict[socket.socket, int] = {}
+
+    def act(sock: socket.socket) -> None:
+        at = sent.get(sock, 0)
+        sock.sendall(whole[at : min(at + 1, len(whole) - 1)])
+        sent[sock] = at + 1
+        if sock.recv(100) == b"":
+            raise ConnectionResetError
+
+    connections(port, 300, act, pause=0.1)
 
 
 def never_reading(port: int) -> None:
