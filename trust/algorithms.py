@@ -41,6 +41,9 @@ RSA_MODULUS_BITS: Final = {
     p.RSASHA256: (512, 4096),  # RFC 5702 §2.1
     p.RSASHA512: (1024, 4096),  # RFC 5702 §2.2
 }
+HELD: Final = 8
+"""Signatures that a key remembers to have verified: a zone's SOA and the few records that most of its denials share."""
+
 RSA_EXPONENT_BITS: Final = 64
 """Longest public exponent: verification takes time in proportion to it, and real keys have 2, 17 or 33 bits."""
 
@@ -54,7 +57,7 @@ class Key:
         usable: whether it may verify zone data at all: zone-key bit, protocol 3, not revoked.
     """
 
-    __slots__ = ("_tried", "_verify", "algorithm", "flags", "protocol", "rdata", "tag", "usable")
+    __slots__ = ("_held", "_tried", "_verify", "algorithm", "flags", "protocol", "rdata", "tag", "usable")
 
     def __init__(self, rdata: bytes) -> None:
         self.rdata = rdata
@@ -66,6 +69,7 @@ class Key:
         self.usable = self.flags & (ZONE_KEY | REVOKED) == ZONE_KEY and self.protocol == PROTOCOL
         self._verify: Verify | None = None
         self._tried = False
+        self._held: dict[bytes, None] | None = None
 
     @property
     def revoked(self) -> bool:
@@ -94,12 +98,40 @@ class Key:
             return False
         return True
 
+    def holds(self, signature: bytes, data: bytes) -> bool:
+        """Whether this very signature of this very data was verified before and is still remembered. Times, names and
+        flags are not part of it: whoever asks has looked at them anew.
+        """
+        held = self._held
+        if held is None:
+            return False
+        mark = _mark(signature, data)
+        if mark not in held:
+            return False
+        del held[mark]
+        held[mark] = None  # the least recently used goes first
+        return True
+
+    def hold(self, signature: bytes, data: bytes) -> None:
+        """Remember that the signature of the data was verified."""
+        held = self._held
+        if held is None:
+            held = self._held = {}
+        elif len(held) >= HELD:
+            del held[next(iter(held))]
+        held[_mark(signature, data)] = None
+
     def matches_ds(self, owner: Name, ds: bytes) -> bool:
         """Whether `ds` (RDATA of a DS at `owner`) is of this key: tag, algorithm and digest (RFC 4034 §5)."""
         return self.tag == ds[0] << 8 | ds[1] and self.algorithm == ds[2] and digest(owner, self.rdata, ds[3]) == ds[4:]
 
     def __repr__(self) -> str:
         return f"Key(tag={self.tag}, algorithm={self.algorithm}, flags={self.flags})"
+
+
+def _mark(signature: bytes, data: bytes) -> bytes:
+    """Stands for a signature and its data; the length keeps the two apart."""
+    return hashlib.sha256(len(signature).to_bytes(2, "big") + signature + data).digest()
 
 
 def digest(owner: Name, dnskey: bytes, digest_type: int) -> bytes | None:

@@ -75,7 +75,7 @@ class Denial:
     ) -> None:
         self.proof = proof
         self.reason = _REASONS[proof] if reason is None else reason
-        self.used = list(dict.fromkeys(used))
+        self.used = list(dict.fromkeys(used)) if len(used) > 1 else list(used)
         self.closest_encloser = closest_encloser
         self.name_error = name_error
         self._text = text

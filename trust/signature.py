@@ -30,6 +30,8 @@ from wire.text import name_to_text, type_to_text
 _RR_HEAD: Final = struct.Struct("!HHI")
 TIMELESS_LEFT: Final = 60
 """Seconds that a signature counts as valid yet when times do not count (`Policy.timeless`)."""
+_REPEATED: Final = frozenset((t.SOA, t.NSEC, t.NSEC3))
+"""Types whose very records come again with other answers: what the key verified of them it need not verify twice."""
 _HALF: Final = 1 << 31
 _MASK: Final = (1 << 32) - 1
 
@@ -121,6 +123,7 @@ def verify_rrset(
     owner = rrset.name
     owner_labels = count_labels(owner) - is_wildcard(owner)  # RFC 4034 §3.1.3: neither the root nor a leading `*`
     now = int(now_wall)
+    repeats = rrset.rtype in _REPEATED
     failure = _Failure(rrset, zone, now)
     failed = 0
     algorithms = policy.algorithms
@@ -150,10 +153,13 @@ def verify_rrset(
                 return failure.limit(KEYS_PER_TAG)
             if failed >= SIG_FAILURES.value and failed >= budget.ceiling(SIG_FAILURES, failed + 1):
                 return failure.limit(SIG_FAILURES)
-            if not budget.take_verification():
+            held = repeats and key.holds(sig.signature, data)
+            if not held and not budget.take_verification():
                 assert budget.hit is not None
                 return failure.limit(budget.hit)
-            if key.verifies(sig.signature, data):
+            if held or key.verifies(sig.signature, data):
+                if repeats and not held:
+                    key.hold(sig.signature, data)
                 left = TIMELESS_LEFT if policy.timeless else _difference(sig.expiration, now)
                 return SignatureResult(
                     True, Reason.VALID, "", sig, key, encloser, min(rrset.ttl, sig.original_ttl, left), left

@@ -4,6 +4,7 @@ This is the only file of the resolver's core that imports dnspython.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 import dns.exception
 import dns.name
@@ -15,7 +16,7 @@ import dns.tokenizer
 import dns.ttl
 
 from wire import types as t
-from wire.name import ROOT, Name
+from wire.name import ROOT, Name, labels
 from wire.reader import FormError, read
 from wire.rrset import RRset
 
@@ -29,6 +30,10 @@ __all__ = [
     "type_from_text",
     "type_to_text",
 ]
+
+
+_PLAIN: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+"""Octets that stand for themselves, and the dot between labels."""
 
 
 def name_from_text(text: str) -> Name:
@@ -47,6 +52,10 @@ def name_to_text(name: bytes) -> str:
     """Presentation format without the final dot (RFC 1035 §5.1 escapes); the root is "."."""
     if name == ROOT:
         return "."
+    parts = labels(name)
+    plain = b".".join(parts)
+    if not plain.translate(None, _PLAIN) and plain.count(b".") == len(parts) - 1:
+        return plain.decode("ascii")
     return dns.name.from_wire(name, 0)[0].to_text(omit_final_dot=True)
 
 
