@@ -113,7 +113,7 @@ class ZoneTable:
     def slices(self, size: int = SLICE) -> Iterator[Document]:
         """All rules, so many at a time; at least one slice."""
         slice_: Document = {}
-        count = 0
+        count = sent = 0
         for trigger in RPZ_TRIGGERS:
             items = self.prefixes(trigger).items() if trigger in _BY_ADDRESS else self.names(trigger).items()
             for key, rule in items:
@@ -121,8 +121,9 @@ class ZoneTable:
                 count += 1
                 if count == size:
                     yield slice_
-                    slice_, count = {}, 0
-        yield slice_
+                    slice_, count, sent = {}, 0, sent + 1
+        if slice_ or not sent:
+            yield slice_
 
     def take(self, slice_: Mapping[str, Mapping[str, Any]]) -> None:
         """Add a slice. A rule that is None is removed."""

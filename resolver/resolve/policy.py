@@ -356,7 +356,11 @@ def _with_dns64(resolution: Resolution, asked: _Asked, dns64: Dns64) -> Steps[Re
     if kept:
         return resolution if kept == present else _without_excluded(resolution, dns64)
     a = yield from asked.answer(Question(name, t.A))
-    if a.rcode != t.NOERROR or a.security is Security.BOGUS or a.handling is not Handling.ANSWER:
+    if a.rcode == t.SERVFAIL or a.security is Security.BOGUS:
+        # §5.1.6: what went wrong with the addresses is the answer; §5.5: if they are bogus, it must be.
+        a.question, a.answer, a.authority, a.rcode = resolution.question, [], [], t.SERVFAIL
+        return a
+    if a.rcode != t.NOERROR or a.handling is not Handling.ANSWER:
         return resolution
     return _made(resolution, a, dns64, asked.view.now.mono) or resolution
 
