@@ -51,7 +51,8 @@ def test_ports_of_stub_and_forward_are_filled_in() -> None:
 
 def test_sections() -> None:
     assert {
-        "server", "access", "upstream", "cache", "trust", "trust.nta", "limits", "metrics", "control", "clock", "probe", "log",
+        "server", "access", "upstream", "cache", "trust", "trust.nta", "limits", "metrics", "control",
+        "clock", "probe", "watch", "log",
     } == SECTIONS  # fmt: skip
 
 
