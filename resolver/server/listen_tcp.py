@@ -17,6 +17,7 @@ Limitations: one sweep a second at most closes idle connections, so they live up
 """
 
 import asyncio
+import contextlib
 import socket
 from collections import deque
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ _BACKLOG: Final = 256
 """Connections the system completes before we take them."""
 _SWEEP: Final = 1.0
 """Seconds between looks for idle connections, at most; less when the time-out is shorter."""
+_SEND_BUFFER: Final = 128 * 1024
+"""Octets of answers the system keeps for a connection (it counts double); by itself it would go up to some mebioctets."""
 _AHEAD: Final = 4096
 """Octets that are read ahead of the queries taken up, beside what one reading brings."""
 TURN: Final = 16
@@ -262,8 +265,10 @@ class Connection(asyncio.Protocol):
             self._transport = None
             tcp.abort()
             return
-        # Writing is paused as soon as the system's own buffer is full.
+        # Writing is paused as soon as the system's own buffer is full, and that does not grow for who does not read.
         tcp.set_write_buffer_limits(high=0)
+        with contextlib.suppress(OSError):
+            tcp.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         if self._handed:
             self._input += self._handed
 

@@ -139,8 +139,8 @@ EXPECTED = {
     "octet_by_octet": {"tcp_idle_closed": 100},
     "never_reading": {"tcp_queries": 1000},
     "garbage": {"malformed": 100},
-    "replay": {"client-rate": 100},
-    "forged_prefix": {"client-rate": 100},
+    "replay": {"response-rate": 100},
+    "forged_prefix": {"response-rate": 100},
     "random_names": {"queries-per-client": 100},
     "strangers": {"refusals": 100},
 }
