@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from resolver.cli.common import config_options, console, json_option, load_or_exit
+from resolver.cli.language import language_option
 from resolver.cli.status import Status
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _STYLE = {"secure": "green", "insecure": "yellow", "bogus": "red"}
 @click.argument("rtype", metavar="[TYPE]", default="A")
 @config_options
 @json_option
+@language_option
 @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the drawing.")
 @click.option(
     "--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a self-contained evidence page."
@@ -47,6 +49,7 @@ def explain(
     file: Path | None,
     overrides: tuple[str, ...],
     as_json: bool,
+    lang: str,
     svg: Path | None,
     html: Path | None,
     server: str | None,
@@ -66,9 +69,9 @@ def explain(
     config = load_or_exit(file, overrides)
     document = None
     if not fresh and not overrides and config.control.socket is not None:
-        document = _from_daemon(config.control.socket, name, rtype, address)
+        document = _from_daemon(config.control.socket, name, rtype, address, lang)
     if document is None:
-        document = _from_here(config, question, address, fresh)
+        document = _from_here(config, question, address, fresh, lang)
     if svg is not None:
         from resolver.explain.svg import draw
 
@@ -78,30 +81,30 @@ def explain(
 
         _write(html, page(document))
     if as_json:
-        click.echo(json.dumps(document, indent=2))
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
         _show(document)
     ctx.exit(Status.GOOD if document["answer"]["security"] in _GOOD else Status.FINDING)
 
 
-def _from_daemon(path: Path, name: str, rtype: str, server: str | None) -> dict[str, Any] | None:
+def _from_daemon(path: Path, name: str, rtype: str, server: str | None, lang: str) -> dict[str, Any] | None:
     """The running daemon's explanation; None when no daemon answers."""
     from resolver.cli.client import PATIENCE_S, Client
     from resolver.cli.status import DaemonUnreachable
 
     try:
-        return Client(path).get("/v1/explain", PATIENCE_S, name=name, type=rtype, fresh=True, server=server)
+        return Client(path).get("/v1/explain", PATIENCE_S, name=name, type=rtype, fresh=True, server=server, lang=lang)
     except DaemonUnreachable:
         return None
 
 
-def _from_here(config: Config, question: Question, server: str | None, fresh: bool) -> dict[str, Any]:
+def _from_here(config: Config, question: Question, server: str | None, fresh: bool, lang: str) -> dict[str, Any]:
     """An explanation of our own, by the configuration."""
     from resolver.daemon.errors import StartError
     from resolver.daemon.once import explain_once
 
     try:
-        return explain_once(config, question, server=server, fresh=fresh)
+        return explain_once(config, question, server=server, fresh=fresh, language=lang)
     except StartError as error:
         raise click.ClickException(str(error)) from None
 

@@ -168,12 +168,14 @@ def sentence_of(resolution: Resolution, fault: Fault | None, words: Words) -> st
     """What happened, in one sentence that names the failing link."""
     name = name_to_text(resolution.question.name)
     if fault is not None:
-        where = {"zone": name_to_text(fault.zone), "parent": _parent_text(fault), "text": fault.text}
+        where = {"zone": name_to_text(fault.zone), "parent": _parent_text(fault)}
+        where["text"] = words.because(fault.reason.label, fault.text)
         return words(f"link.{fault.link.value}", **where)
     if resolution.security is Security.SECURE:
         return words("sentence.secure", name=name)
     if resolution.security is Security.INSECURE:
-        return words("sentence.insecure", name=name, text=_deciding_text(resolution) or words("sentence.insecure.plain"))
+        text = words.because(resolution.reason.label, _deciding_text(resolution))
+        return words("sentence.insecure", name=name, text=text or words("sentence.insecure.plain"))
     return words("sentence.unchecked", name=name)
 
 

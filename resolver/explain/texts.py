@@ -2,11 +2,13 @@
 
 A text is a template of `str.format`; its fields are named, so that a translation may put them in another order. Texts that
 the validator itself makes (verdicts, denials: `Verdict.text`) are quoted as they are: they are what stands in logs and in
-Extended DNS Errors, and are looked up by their wording.
+Extended DNS Errors, and are looked up by their wording. In the one sentence about the failing link they come after a gloss.
 """
 
 from collections.abc import Mapping
 from typing import Final
+
+from resolver.explain.texts_ja import JAPANESE, REASONS
 
 _ENGLISH: Final[Mapping[str, str]] = {
     # --- durations
@@ -227,22 +229,30 @@ _ENGLISH: Final[Mapping[str, str]] = {
     "kind.none": "no answer",
 }
 
-TABLES: Final[Mapping[str, Mapping[str, str]]] = {"en": _ENGLISH}
+TABLES: Final[Mapping[str, Mapping[str, str]]] = {"en": _ENGLISH, "ja": JAPANESE}
 """Language (BCP 47, two letters) -> texts. What a table lacks is said in English."""
 
 
 class Words:
     """The texts of one language."""
 
-    __slots__ = ("_table", "language")
+    __slots__ = ("_reasons", "_table", "language")
 
     def __init__(self, language: str = "en") -> None:
         self.language = language if language in TABLES else "en"
         self._table = {**_ENGLISH, **TABLES[self.language]}
+        self._reasons = REASONS if self.language == "ja" else {}
 
     def __call__(self, key: str, /, **fields: object) -> str:
         """The text under `key` with its fields filled in; an unknown key is a bug and raises KeyError."""
         return self._table[key].format(**fields)
+
+    def because(self, reason: str, text: str) -> str:
+        """The validator's words about a reason (its label), which are English; in another language behind a gloss."""
+        gloss = self._reasons.get(reason)
+        if gloss is None:
+            return text
+        return f"{gloss} ({text})" if text and text != reason else gloss
 
     def left(self, seconds: float) -> str:
         """How long a signature is still valid, or since when it is not."""
