@@ -3,9 +3,9 @@
     python tools/accelerate.py                     build what is not up to date
     python tools/accelerate.py -- COMMAND …        the same, then run COMMAND with the compiled packages
 
-The wheel is what `AKASHI_ACCELERATE=1 pip wheel .` makes, from a copy of the tree: a compiled module in the tree would hide the
-source beside it and go stale. It goes to `dist/`, and unpacked to `build/accelerated/`, which a command sees before the tree
-(PYTHONPATH, PYTHONSAFEPATH).
+The wheel is what `AKASHI_ACCELERATE=1 pip wheel .` makes, from a copy of the tree: a compiled module in the tree would hide
+the source beside it and go stale. It goes to `dist/`, and unpacked to `build/accelerated/`, which COMMAND finds before the
+tree (PYTHONPATH, PYTHONSAFEPATH). Needs a C compiler and Python's headers.
 """
 
 import fcntl
@@ -96,7 +96,7 @@ def build() -> None:
         STAGE,
     ]
     quiet = {"AKASHI_ACCELERATE": "1", "PYTHONWARNINGS": "ignore", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    subprocess.run(command, check=True, env=os.environ | quiet)
+    subprocess.run([*command, "-w", wheels, STAGE], check=True, env=os.environ | quiet)
     (wheel,) = wheels.glob("*.whl")
     fresh = BUILD / "accelerated.new"
     shutil.rmtree(fresh, ignore_errors=True)
@@ -112,7 +112,7 @@ def build() -> None:
 
 def environment() -> dict[str, str]:
     """In which Python finds the compiled packages first, whatever the working directory."""
-    return {"PYTHONPATH": str(UNPACKED), "PYTHONSAFEPATH": "1", "AKASHI_EXPECT": "accelerated"}
+    return {"PYTHONPATH": str(UNPACKED), "PYTHONSAFEPATH": "1", "AKASHI_EXPECT_CORE": "compiled"}
 
 
 def main() -> None:

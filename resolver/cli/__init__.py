@@ -37,7 +37,9 @@ COMMANDS = {
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(resolver.__version__, prog_name="akashi")
+@click.version_option(
+    resolver.__version__, prog_name="akashi", message=f"%(prog)s, version %(version)s, core: {resolver.core()}"
+)
 def akashi() -> None:
     """A validating recursive DNS resolver that shows its proof.
 

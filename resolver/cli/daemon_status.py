@@ -58,7 +58,7 @@ def _show(document: dict[str, Any]) -> None:
     queries = counters.get("udp_queries", 0) + counters.get("tcp_queries", 0)
     hits = counters.get("packet_hits", 0)
     rows = [
-        ("version", f"{document['version']}, process {document['pid']}"),
+        ("version", f"{document['version']}, core: {document['core']}, process {document['pid']}"),
         ("up", f"{duration(document['uptime'])}, since {started}"),
         ("configuration", f"{document['config'] or 'defaults'} (generation {document['generation']})"),
         ("listening", ", ".join(document["listen"])),

@@ -438,6 +438,7 @@ class Manager:
         loop_time = asyncio.get_running_loop().time()
         return {
             "version": resolver.__version__,
+            "core": resolver.core(),
             "pid": os.getpid(),
             "started": self.started_wall,
             "uptime": round(now.mono - self.started_mono, 1),

@@ -97,7 +97,7 @@ async def take_snapshot(manager: Manager) -> Snapshot:
             "trust_generation": points.generation,
             "ntas": sum(nta.in_force(now.wall) for nta in points.ntas.values()),
         },
-        info={"version": resolver.__version__, "python": platform.python_version()},
+        info={"version": resolver.__version__, "python": platform.python_version(), "core": resolver.core()},
         restarts=[slot.restarts for slot in supervisor.slots],
         anchors={name_to_text(name): anchor_tags(point) for name, point in points.points.items()},
         findings={name: name in failing for name in ["workers", *(check.name for check in manager.hooks.checks)]},

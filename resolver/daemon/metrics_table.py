@@ -709,8 +709,10 @@ METRICS: Final = (
     Metric(
         "build_info",
         "gauge",
-        ("version", "python"),
-        "What runs: always 1.",
-        lambda snapshot: [((snapshot.info["version"], snapshot.info["python"]), 1)] if snapshot.info else [],
+        ("version", "python", "core"),
+        "What runs: always 1. `core`: compiled where the accelerator is installed, else python.",
+        lambda snapshot: (
+            [(tuple(snapshot.info[label] for label in ("version", "python", "core")), 1)] if snapshot.info else []
+        ),
     ),
 )

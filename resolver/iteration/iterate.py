@@ -38,10 +38,9 @@ def iterate(
     findings: list[Finding] = []
     try:
         steps = yield from _walk(question, view, address_filter, avoid, findings)
-    except OverQuotaError as limit:
-        return Outcome(question, [], Reason.OVER_QUOTA, findings, f"limit {limit} reached")
     except LimitReachedError as limit:
-        return Outcome(question, [], Reason.LIMIT, findings, f"limit {limit} reached")
+        failure = Reason.OVER_QUOTA if isinstance(limit, OverQuotaError) else Reason.LIMIT
+        return Outcome(question, [], failure, findings, f"limit {limit} reached")
     if steps is None:
         failure = failure_of(findings)
         network = all(finding.network for finding in findings)

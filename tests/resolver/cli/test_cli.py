@@ -40,7 +40,7 @@ class TestGroup:
     def test_version_is_the_projects(self) -> None:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
         assert resolver.__version__ == project["version"]
-        assert invoke("--version").output == f"akashi, version {resolver.__version__}\n"
+        assert invoke("--version").output == f"akashi, version {resolver.__version__}, core: {resolver.core()}\n"
 
     def test_usage_errors(self) -> None:
         assert invoke("no-such-command").exit_code == Status.USAGE

@@ -21,6 +21,7 @@ LIMIT_S = 20.0
 WORKER = {"worker": 0, "pid": 42, "ready": True, "generation": 1, "uptime": 3700.0, "restarts": 0}
 STATUS = {
     "version": "1.2.3",
+    "core": "compiled",
     "pid": 41,
     "started": 1_700_000_000.0,
     "uptime": 90_061.0,

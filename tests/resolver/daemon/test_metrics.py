@@ -78,7 +78,7 @@ class TestTable:
         full = Snapshot(
             stats(busy()),
             {"workers": 2, "workers_ready": 1},
-            {"version": "1", "python": "3"},
+            {"version": "1", "python": "3", "core": "compiled"},
             [0, 2],
             {".": [20326]},
             {"workers": True},
@@ -103,7 +103,7 @@ class TestTable:
         assert got["akashi_trust_anchor", ("tag", "20326"), ("zone", ".")] == 1
         assert got["akashi_trust_anchor_state", ("state", "valid"), ("tag", "20326"), ("zone", ".")] == 1
         assert got["akashi_check_failed", ("check", "workers")] == 1
-        assert got["akashi_build_info", ("python", "3"), ("version", "1")] == 1
+        assert got["akashi_build_info", ("core", "compiled"), ("python", "3"), ("version", "1")] == 1
         assert all(name[0].startswith(PREFIX) for name in got)
 
     def test_all_limits_are_there_before_they_are_hit(self):

@@ -23,6 +23,7 @@ from resolver.server.counters import Counters
 from resolver.server.driver import Driver
 from resolver.server.poller import READ, Poller
 from tests.resolver.server.world import address_of, run, until
+from trust.anchors import TrustPoints
 from trust.vocabulary import Address, Ask, Now, Question, Reply, Transport, Trouble
 from wire.limits import MISMATCHED
 from wire.text import name_from_text
@@ -824,7 +825,7 @@ def test_a_new_epoch_is_told():
     async def story(world):
         world.driver.flush()
         assert world.epochs == 1
-        world.driver.set_trust(None)
+        world.driver.set_trust(TrustPoints([]))
         assert world.epochs == 2
         world.driver._perform([])
         assert world.epochs == 2
