@@ -2,10 +2,15 @@
 
 A worker tells its counts when asked, and once more when it ends in order. Of one that was killed the last told are kept,
 so what it counted since then is lost.
+
+Limitations: workers bound the kinds of responses they tell apart (resolver/server/tally.py); many workers, one after the
+other, could still add up to more. Beyond the same bound the totals leave out type, reason and errors, too.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
+
+from resolver.server.tally import MAX_CELLS
 
 Document: TypeAlias = dict[str, Any]
 
@@ -33,7 +38,8 @@ class Totals:
     def bury(self, stats: Mapping[str, Any]) -> None:
         """Add the last word of a worker that is gone."""
         for part in _GROWING:
-            _add(self._dead[part], stats.get(part, {}))
+            counts = stats.get(part, {})
+            _add(self._dead[part], counts if part != "responses" else _bounded(counts, self._dead[part]))
 
     def with_living(self, living: Iterable[Mapping[str, Any]]) -> Document:
         """Counts of all that are and were; gauges of those that are."""
@@ -42,6 +48,22 @@ class Totals:
             for part in (*_GROWING, "gauges"):
                 _add(out[part], stats.get(part, {}))
         return out
+
+
+def _bounded(counts: Mapping[str, float], known: Mapping[str, float]) -> Mapping[str, float]:
+    """Responses by their kind (`Counters.said`), without more kinds than one worker tells apart."""
+    if len(known) + len(counts) <= MAX_CELLS:
+        return counts
+    kept: dict[str, float] = {}
+    room = MAX_CELLS - len(known)
+    for key, count in counts.items():
+        if key not in known:
+            if room <= 0:
+                transport, _, rcode, verdict, *others = key.split("|")
+                key = "|".join((transport, "0", rcode, verdict, *("" for _ in others)))
+            room -= 1
+        kept[key] = kept.get(key, 0) + count
+    return kept
 
 
 def _add(into: dict[str, float], counts: Mapping[str, float]) -> None:
