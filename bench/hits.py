@@ -1,0 +1,124 @@
+"""What a packet costs the receive loop, system calls left out: `python -m bench.hits`.
+
+The loop of `resolver.server.listen_udp` is run on a scripted socket whose packets cost nothing; the least CPU time of many
+rounds counts, so a busy machine does not show. `make bench` measures the whole with dnsperf.
+"""
+
+import asyncio
+import socket
+import time
+from typing import Any, cast
+
+from resolver.cache.packets import PacketCache, cache_key
+from resolver.daemon.build import pack
+from resolver.protect.cookies import Cookies
+from resolver.protect.protection import Protection
+from resolver.protect.rates import ClientRates, Prefixes, ResponseRates
+from resolver.server.access import AccessList
+from resolver.server.clock import monotonic
+from resolver.server.counters import Counters
+from resolver.server.listen_udp import BATCH, UdpListener
+from resolver.server.respond import Identity
+from resolver.server.service import Observer, Service, Submitter
+from resolver.server.tally import Said
+from trust.vocabulary import Transport
+from wire import types as t
+from wire.composer import compose, compose_query
+from wire.edns import COOKIE, Edns
+from wire.rrset import RRset
+from wire.text import name_from_text
+
+ROUNDS = 400
+CALLS = 20
+"""Wake-ups in a round."""
+PLENTY = 1e9
+
+
+class Script:
+    """A socket that receives the same packets for ever."""
+
+    family = socket.AF_INET
+
+    def __init__(self, packets: list[bytes], client: str) -> None:
+        self._packets = [(packet, (client, 1024 + number)) for number, packet in enumerate(packets)]
+        self._turn = 0
+
+    def getsockname(self) -> tuple[str, int]:
+        return "127.0.0.1", 53
+
+    def fileno(self) -> int:
+        return 0
+
+    def recvfrom(self, size: int) -> tuple[bytes, tuple[str, int]]:
+        self._turn = turn = self._turn + 1
+        return self._packets[turn & 63]
+
+    def sendto(self, packet: bytes, client: tuple[str, int]) -> None:
+        pass
+
+
+class Loop:
+    """Takes the receive loop and gives it back."""
+
+    def add_reader(self, descriptor: int, receive: Any) -> None:
+        self.receive = receive
+
+
+def queries(cookie: bytes = b"") -> list[bytes]:
+    """64 queries, each for another name."""
+    options = [(COOKIE, cookie)] if cookie else []
+    return [
+        compose_query(number, name_from_text(f"n{number}.example.jp."), t.A, flags=t.RD, edns=Edns(1232, t.DO, options))
+        for number in range(64)
+    ]
+
+
+def nanoseconds(packets: list[bytes], protection: Protection | None = None, client: str = "127.0.0.1") -> float:
+    """CPU time for each packet, every one of them in the packet cache."""
+    cache = PacketCache(1 << 22)
+    service = Service(
+        cast(Submitter, None), AccessList(), Identity(b""), Counters(), cache, cast(Observer, None), protection=protection
+    )
+    cell = service.counters.tally.cell(Said(Transport.UDP, t.A, t.NOERROR))
+    now = monotonic()
+    for packet in packets:
+        name = packet[12 : packet.index(0, 12) + 1]
+        answer = [(RRset(name, t.A, 3600, [b"\xc0\0\2\1"]), 3600)]
+        response = compose(0, t.QR | t.RA, (name, t.A, t.IN), answer, edns=Edns(1232, t.DO))
+        cache.put(cache_key(packet), response, now, now + 3600, cell)
+    loop = Loop()
+    UdpListener(cast(socket.socket, Script(packets, client)), service).start(cast(asyncio.AbstractEventLoop, loop))
+    loop.receive()
+    best = PLENTY
+    for _ in range(ROUNDS):
+        start = time.process_time_ns()
+        for _ in range(CALLS):
+            loop.receive()
+        best = min(best, (time.process_time_ns() - start) / CALLS / BATCH)
+    return best
+
+
+def main() -> None:
+    """Print the table of docs/RESILIENCE.md."""
+    prefixes = Prefixes(24, 56)
+    cookies = Cookies([bytes(16)])
+
+    def protection(rate: float = 0, responses: float = 0) -> Protection:
+        clients = ClientRates(rate, 2 * rate, prefixes, pack) if rate or responses else None
+        repeated = ResponseRates(responses, 2 * responses) if responses else None
+        return Protection(pack=pack, prefixes=prefixes, cookies=cookies, clients=clients, responses=repeated)
+
+    plain, shown = queries(), queries(b"client-c")
+    for what, ns in (
+        ("hit, no rates", nanoseconds(plain, protection())),
+        ("hit, client-rate", nanoseconds(plain, protection(PLENTY))),
+        ("hit, client-rate and response-rate", nanoseconds(plain, protection(PLENTY, PLENTY))),
+        ("over client-rate, slip 2", nanoseconds(plain, protection(1))),
+        ("hit, query with COOKIE", nanoseconds(shown, protection())),
+        ("client that is not served", nanoseconds(plain, protection(), "192.0.2.1")),
+    ):
+        print(f"{what:40}{ns / 1000:6.2f} µs")
+
+
+if __name__ == "__main__":
+    main()
