@@ -97,7 +97,7 @@ def hour(dice: random.Random) -> list[list[str]]:
     scrapes = []
     for second in range(0, HOUR_S, SCRAPE_S):
         for worker in workers:
-            worker.work(100)
+            worker.work(600 if second < WARM_UP_S else 100)  # by then everything there is has happened
         if second % 300 == 0:  # killed, and started anew
             totals.bury(workers[0].stats())
             workers = [workers[1], Worker(dice)]
