@@ -22,7 +22,7 @@ from trust.signature import (
     verify_rrset,
 )
 from wire import types as t
-from wire.limits import KEYS_PER_TAG, RRSIGS_PER_RRSET, SIG_FAILURES, SIG_PER_RESOLUTION
+from wire.limits import KEYS_PER_TAG, RRSIGS_PER_RRSET, SIG_FAILURES, SIG_PER_RESOLUTION, Limits
 from wire.name import Name
 from wire.rdata import Rrsig, key_tag
 from wire.rrset import RRset
@@ -473,6 +473,11 @@ def test_keys_of_one_tag() -> None:
     result = check(rrset, KeySet(ZONE, [*others, mine]), budget=budget)
     assert result.reason is Reason.LIMIT and KEYS_PER_TAG.label in result.text
     assert budget.verifications == KEYS_PER_TAG.value
+    assert budget.limits.hits == {KEYS_PER_TAG.label: 1}
+    # In shadow mode it is counted, and the right key found.
+    budget = Budget(Limits(frozenset((KEYS_PER_TAG.label,))))
+    assert check(rrset, KeySet(ZONE, [*others, mine]), budget=budget).ok
+    assert (budget.limits.hits, budget.limits.shadowed) == ({}, {KEYS_PER_TAG.label: 1})
 
 
 def test_failures_of_one_set() -> None:
