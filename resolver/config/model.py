@@ -100,7 +100,7 @@ class ServerSection(Section):
     )
     tcp_per_client: Count = option(
         25,
-        "How many of these one client address may hold, so that one client cannot take them all.",
+        "How many of these one client address (IPv6: prefix) may hold, so that one client cannot take them all.",
         source="RFC 7766 §6.2.2, RFC 9210",
         reload=Reload.LIVE,
         low=1,

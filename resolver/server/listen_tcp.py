@@ -2,7 +2,7 @@
 
 What bounds a client (RFC 7766 §6.2, RFC 9210 §4):
 
-* connections in all and for each address; at the ceiling the one idle for longest gives way;
+* connections in all and for each address (IPv6: prefix); at the ceiling the one idle for longest gives way;
 * idle time: no whole query for that long and none being worked on; octets that make no query do not count, so neither
   silence nor a trickle holds a connection;
 * queries worked on at once for one connection: beyond TCP_PIPELINE it is not read, and the client's window fills up;
@@ -61,7 +61,7 @@ class TcpListeners:
         self.bounds = bounds
         # In order of last use: what a connection does moves it to the end, so the first is idle for longest.
         self.connections: dict[Connection, None] = {}
-        self._by_client: dict[str, int] = {}
+        self._by_client: dict[str | int, int] = {}
         self._servers: list[asyncio.Server] = []
         self._sweeper: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -128,14 +128,15 @@ class TcpListeners:
     def adopt(self, connection: "Connection", client: str) -> None:
         """Take a connection that another worker had admitted."""
         self.connections[connection] = None
-        self._by_client[client] = self._by_client.get(client, 0) + 1
+        holder = self._holder(client)
+        self._by_client[holder] = self._by_client.get(holder, 0) + 1
         if self._sweeper is None:
             self._arm()
 
     def admit(self, connection: "Connection", client: str) -> bool:
         """Take a new connection, unless the bounds are full."""
         counters, protection = self.service.counters, self.service.protection
-        held = self._by_client.get(client, 0)
+        held = self._by_client.get(self._holder(client), 0)
         if held >= self.bounds.per_client and protection.counted(client) is not None and protection.refuses(TCP_PER_CLIENT):
             counters.tcp_rejected += 1
             return False
@@ -146,6 +147,13 @@ class TcpListeners:
         counters.tcp_accepted += 1
         self.adopt(connection, client)
         return True
+
+    def _holder(self, client: str) -> str | int:
+        """For whom connections are counted: an IPv4 address, an IPv6 prefix, since who has one address has all of it."""
+        if ":" not in client:
+            return client
+        protection = self.service.protection
+        return protection.prefixes.of(protection.pack(client))
 
     def used(self, connection: "Connection") -> None:
         """A whole query came or an answer went."""
@@ -185,11 +193,12 @@ class TcpListeners:
         """A connection is gone."""
         if connection in self.connections:
             del self.connections[connection]
-            held = self._by_client[client] - 1
+            holder = self._holder(client)
+            held = self._by_client[holder] - 1
             if held:
-                self._by_client[client] = held
+                self._by_client[holder] = held
             else:
-                del self._by_client[client]
+                del self._by_client[holder]
 
     def _make_room(self) -> bool:
         """Close the connection idle for longest; False when all are at work."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_network
 
 import dns.edns
 import dns.flags
@@ -12,11 +12,14 @@ import dns.message
 import dns.rcode
 import pytest
 
+from resolver.protect.protection import Protection
+from resolver.protect.rates import Prefixes
 from resolver.server.access import AccessList
 from resolver.server.listen_tcp import TcpBounds, TcpListeners
 from tests.resolver.server.queries import make_query
 from tests.resolver.server.world import FakeDriver, address_of, bound, make_service, run, until
 from trust.vocabulary import Question
+from wire.limits import Limits
 
 
 def framed(message):
@@ -414,5 +417,45 @@ def test_stopping_leaves_connections_and_closing_ends_them():
             await asyncio.open_connection(*server.address)
         server.listeners.close()
         assert await client.is_closed()
+
+    talk(story)
+
+
+def test_connections_are_counted_by_ipv4_address_and_ipv6_prefix():
+    listeners = TcpListeners(make_service(), TcpBounds())
+    assert listeners._holder("192.0.2.1") != listeners._holder("192.0.2.2")
+    assert listeners._holder("2001:db8::1") == listeners._holder("2001:db8:0:ff::2")
+    assert listeners._holder("2001:db8::1") != listeners._holder("2001:db8:0:100::1")
+
+
+def test_the_exempt_hold_more_connections_and_shadow_only_counts():
+    async def story(server):
+        for _ in range(5):
+            assert (await (await server.connect()).ask(make_query())).answer
+
+    exempt = Protection(prefixes=Prefixes(24, 56, [ip_network("127.0.0.0/8")]))
+    service = make_service(protection=exempt)
+    talk(story, service, per_client=2)
+    assert (exempt.limits.hits, service.counters.tcp_rejected) == ({}, 0)
+    shadow = Protection(limits=Limits(frozenset(["tcp-per-client"])))
+    talk(story, make_service(protection=shadow), per_client=2)
+    assert (shadow.limits.hits, shadow.limits.shadowed) == ({}, {"tcp-per-client": 3})
+
+
+def test_a_stream_of_queries_takes_turns_with_others():
+    """One connection brings two thousand queries at once; another one's query does not wait for all of them."""
+
+    async def story(server):
+        greedy, modest = await server.connect(), await server.connect()
+        await modest.ask(make_query())
+        greedy.send(*(make_query(ident=number) for number in range(2000)))
+        await until(lambda: server.service.counters.tcp_queries > 1)
+        modest.send(make_query())
+        heard = asyncio.create_task(modest.receive())
+        await until(heard.done)
+        before = server.service.counters.tcp_queries
+        assert before < 2000, "the other one was answered in between"
+        for number in range(2000):
+            assert (await greedy.receive()).id == number
 
     talk(story)
