@@ -1,8 +1,8 @@
 """Adds the accelerator to the build when AKASHI_ACCELERATE=1: the typed core compiled by mypyc, same source.
 
 Everything else about the package stands in pyproject.toml. Without the variable this file adds nothing, and the wheel is
-pure Python. With it the wheel holds extension modules beside the very files they were made from, and Python prefers them; an
-editable install is never accelerated, because compiled modules in the tree would hide what is being edited.
+pure Python. With it the wheel holds extension modules beside the very files they were made from, and Python prefers them.
+An editable install is never accelerated, because compiled modules in the tree would hide what is being edited.
 
     AKASHI_ACCELERATE=1 pip install .        needs a C compiler and Python's headers
     make accelerate                          the wheel, and the same unpacked for tests and measurements

@@ -8,7 +8,7 @@ from typing import Any
 from bench.layout import PROJECT
 from bench.plot import svg
 from bench.report import cell, targets
-from bench.summary import Row, Sample, ratio, summarise
+from bench.summary import ALL_OURS, Row, Sample, ratio, summarise
 
 PAGE = PROJECT / "docs" / "PERFORMANCE.md"
 DATA = PROJECT / "docs" / "performance.json"
@@ -52,10 +52,11 @@ def markdown(rows: Sequence[Row], meta: dict[str, Any]) -> str:
         f"Measured {meta['date']} on {meta['machine']}, Linux {meta['kernel']}, Python {meta['python']}; "
         f"{versions}. Scale `{meta['scale']}`, medians of {meta['repetitions']} interleaved runs.\n"
     ]
-    verdicts = targets(rows)
-    if verdicts:
-        parts.append("| target | measured | |\n| --- | --- | --- |")
-        parts.append("".join(f"| {w} | {v} | {'holds' if ok else '**missed**'} |\n" for w, v, ok in verdicts))
+    for subject in ALL_OURS:
+        verdicts = targets(rows, subject)
+        if verdicts:
+            parts.append(f"| target | {meta['titles'][subject]} | |\n| --- | --- | --- |")
+            parts.append("".join(f"| {w} | {v} | {'holds' if ok else '**missed**'} |\n" for w, v, ok in verdicts))
     parts.append("![CPU per query](performance.svg)\n")
     for workload in dict.fromkeys(row.workload for row in rows):
         parts.append(_workload_table([row for row in rows if row.workload == workload], rows, meta))
@@ -66,12 +67,17 @@ def _workload_table(own: Sequence[Row], rows: Sequence[Row], meta: dict[str, Any
     workload = own[0].workload
     columns = [column for column in _COLUMNS if any(column[1] in row.figures for row in own)]
     lines = [f"### {workload}: {meta['workloads'][workload]['title']}\n"]
-    lines.append(f"| resolver | {' | '.join(title for title, _, _ in columns)} | ours/theirs |")
-    lines.append("| --- |" + " ---: |" * (len(columns) + 1))
+    ours = [subject for subject in ALL_OURS if subject in meta["titles"]]
+    lines.append(
+        f"| resolver | {' | '.join(title for title, _, _ in columns)} |"
+        + "".join(f" {meta['titles'][subject]}/theirs |" for subject in ours)
+    )
+    lines.append("| --- |" + " ---: |" * (len(columns) + len(ours)))
     for row in own:
-        value = ratio(rows, workload, "cpu_us", row.resolver)
         cells = [cell(row, quantity, digits) for _, quantity, digits in columns]
-        cells.append("–" if value is None else f"{value:.2f}")
+        for subject in ours:
+            value = ratio(rows, workload, "cpu_us", row.resolver, subject)
+            cells.append("–" if value is None else f"{value:.2f}")
         lines.append(f"| {meta['titles'][row.resolver]} | {' | '.join(cells)} |")
     for row in own:
         lines.extend(f"\n{meta['titles'][row.resolver]}: {remark.splitlines()[0]}" for remark in row.remarks)

@@ -9,7 +9,14 @@ from typing import Any
 
 from bench.summary import OURS, Figure, Row
 
-_COLOURS = {"akashi": "#c2410c", "unbound": "#2563eb", "bind": "#0f766e", "knot": "#7c3aed", "powerdns": "#a16207"}
+_COLOURS = {
+    "akashi": "#c2410c",
+    "akashi-accelerated": "#ea9a6b",
+    "unbound": "#2563eb",
+    "bind": "#0f766e",
+    "knot": "#7c3aed",
+    "powerdns": "#a16207",
+}
 _BARS = ("hot", "hot-do", "hot-tcp", "zipf", "cold", "cold-do", "cold-unsigned", "warm", "nxdomain", "bogus")
 _SWEEPS = (
     ("size", "entries", "cached answer, CPU µs against cache entries"),

@@ -10,6 +10,8 @@ from typing import Any
 
 PERCENTILES = (("p50", 0.50), ("p90", 0.90), ("p99", 0.99), ("p999", 0.999))
 OURS = "akashi"
+ACCELERATED = "akashi-accelerated"
+ALL_OURS = (OURS, ACCELERATED)
 
 Sample = dict[str, Any]
 
@@ -55,9 +57,9 @@ def summarise(samples: Sequence[Sample]) -> list[Row]:
     return [_row(workload, resolver, group) for (workload, resolver), group in groups.items()]
 
 
-def ratio(rows: Sequence[Row], workload: str, quantity: str, peer: str) -> float | None:
-    """Ours divided by the peer's; None when one of them has no figure."""
-    ours = find(rows, workload, OURS, quantity)
+def ratio(rows: Sequence[Row], workload: str, quantity: str, peer: str, subject: str = OURS) -> float | None:
+    """The subject's figure divided by the peer's; None when one of them has none."""
+    ours = find(rows, workload, subject, quantity)
     theirs = find(rows, workload, peer, quantity)
     return ours.median / theirs.median if ours and theirs and theirs.median else None
 

@@ -58,17 +58,11 @@ def copy(files: list[Path]) -> None:
     # setuptools puts into a wheel whatever an earlier build left there.
     for library in (STAGE / "build").glob("lib*"):
         for path in list(library.rglob("*")):
-            module = path.with_name(path.name.partition(".")[0] + ".py")
-            compiled = path.name.endswith(".so") and (
-                module.relative_to(library).parent == Path() or module_there(library, module)
-            )
-            if path.is_file() and not compiled:
+            source = path.relative_to(library).with_name(path.name.partition(".")[0] + ".py")
+            # The library that all share lies at the top and has no source of its own.
+            current = path.suffix == ".so" and (source.parent == Path() or (STAGE / source).exists())
+            if path.is_file() and not current:
                 path.unlink()
-
-
-def module_there(library: Path, module: Path) -> bool:
-    """Whether a compiled module's source is still in the copy."""
-    return (STAGE / module.relative_to(library)).exists()
 
 
 def build() -> None:
@@ -82,19 +76,7 @@ def build() -> None:
     copy(files)
     wheels = STAGE / "wheel"
     shutil.rmtree(wheels, ignore_errors=True)
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "-q",
-        "--no-deps",
-        "--no-build-isolation",
-        "--no-index",
-        "-w",
-        wheels,
-        STAGE,
-    ]
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
     quiet = {"AKASHI_ACCELERATE": "1", "PYTHONWARNINGS": "ignore", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     subprocess.run([*command, "-w", wheels, STAGE], check=True, env=os.environ | quiet)
     (wheel,) = wheels.glob("*.whl")

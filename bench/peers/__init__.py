@@ -5,7 +5,7 @@ validation logged, statistics on as far as the program has a switch for them, ro
 generator needs, IPv4 only, everything else as the program comes.
 """
 
-from bench.peers.akashi import Akashi
+from bench.peers.akashi import Akashi, AkashiAccelerated
 from bench.peers.base import Resolver, Setup
 from bench.peers.bind import Bind
 from bench.peers.knot import KnotResolver
@@ -13,7 +13,7 @@ from bench.peers.powerdns import PowerDns
 from bench.peers.unbound import Unbound
 
 RESOLVERS: dict[str, Resolver] = {
-    resolver.name: resolver for resolver in (Akashi(), Unbound(), Bind(), KnotResolver(), PowerDns())
+    resolver.name: resolver for resolver in (Akashi(), AkashiAccelerated(), Unbound(), Bind(), KnotResolver(), PowerDns())
 }
 
 __all__ = ["RESOLVERS", "Resolver", "Setup"]

@@ -1,12 +1,14 @@
-"""Akashi, as it comes."""
+"""Akashi, as it comes: in plain Python, and with the accelerator."""
 
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from bench.layout import CACHE_MEGABYTES
+from bench.layout import CACHE_MEGABYTES, PROJECT
 from bench.peers.base import Setup
+
+ACCELERATED = PROJECT / "build" / "accelerated"
 
 _CONFIG = """\
 [server]
@@ -62,3 +64,19 @@ class Akashi:
             )
         )
         return [sys.executable, "-m", "resolver", "serve", "-c", config]
+
+
+class AkashiAccelerated(Akashi):
+    """The same with its core compiled (docs/PERFORMANCE.md, "The accelerator"), from build/accelerated."""
+
+    name = "akashi-accelerated"
+    title = "Akashi (compiled core)"
+
+    def version(self) -> str | None:
+        """None until `make accelerate` has built it."""
+        return super().version() if (ACCELERATED / "resolver").is_dir() else None
+
+    def prepare(self, setup: Setup) -> Sequence[str | Path]:
+        """The same configuration; the compiled packages are found before the tree."""
+        command = super().prepare(setup)
+        return ["env", f"PYTHONPATH={ACCELERATED}", "PYTHONSAFEPATH=1", *command]
