@@ -4,6 +4,7 @@ One file: style sheet and drawing inline, no script, nothing loaded from anywher
 browser, too). Every text is escaped: names and records come from the network.
 """
 
+import re
 from collections import Counter
 from html import escape
 from typing import Any
@@ -14,6 +15,7 @@ from resolver.explain.svg import broken_above, clean, draw
 from resolver.explain.terms import error_name
 from resolver.explain.texts import Words
 
+_COMMAND = re.compile(r"(akashi (?:cache|nta|trust) [^<>]*)$")
 _SIGN = {"secure": "✔", "insecure": "○", "bogus": "✘"}
 
 
@@ -110,7 +112,7 @@ class _Page:
             at = words("chain.ds", parent=self.zone_name(zone["parent"]))
             for ds in zone["ds"]["records"]:
                 sign = _SIGN["secure"] if ds["matches"] else _SIGN["bogus"]
-                what = f"{at}: {ds['tag']}, {ds['algorithm_name']}, {ds['digest_name']}: {ds['text']} {sign}"
+                what = f"{at}: {ds['tag']}, {ds['algorithm_name']}, {ds['digest_name']}: {ds['text']}\u00a0{sign}"
                 lines.append(f'{text(what)}<br><code class="soft">{text(ds["digest"])}</code>')
             lines.append(self._signature(zone["ds"]["signature"], f"{zone['zone']}/DS"))
         lines += self._denial(zone["no_ds"], words("chain.no-ds", parent=self.zone_name(zone["parent"])))
@@ -268,7 +270,7 @@ class _Page:
             f"<li><strong>{text(step['step'])}</strong>{text(step['found'])}<br>→ {text(step['means'])}</li>"
             for step in self.document["procedure"]
         )
-        last = f"<li><strong>{self.say('page.next')}</strong>{text(self.document['answer']['next'])}</li>"
+        last = f"<li><strong>{self.say('page.next')}</strong>{_with_command(self.document['answer']['next'])}</li>"
         return f'<section class="card"><h2>{self.say("page.procedure")}</h2><ol class="steps">{steps}{last}</ol></section>'
 
     def _trouble(self) -> str:
@@ -301,6 +303,11 @@ class _Page:
 def text(value: Any) -> str:
     """Anything, safe in HTML text and attributes."""
     return escape(clean(value), quote=True)
+
+
+def _with_command(sentence: str) -> str:
+    """A sentence that may end in a command to type."""
+    return _COMMAND.sub(r"<code>\1</code>", text(sentence))
 
 
 def _whole(value: Any) -> str:

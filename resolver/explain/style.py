@@ -6,7 +6,9 @@ CSS: Final = """
 :root { color-scheme: light; --ink: #1f2328; --soft: #57606a; --edge: #d0d7de; --ground: #f6f8fa; }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
-  font: 16px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+  font: 16px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", "Hiragino Sans", "Noto Sans CJK JP",
+  "Yu Gothic", sans-serif; }
+:lang(ja) { line-break: strict; word-break: normal; }
 main, header, footer { max-width: 1180px; margin: 0 auto; padding: 0 20px; }
 header { padding-top: 24px; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 4px; overflow-wrap: anywhere; }

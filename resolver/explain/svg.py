@@ -10,7 +10,9 @@ what was shortened is whole in a `<title>`.
 Limitations: widths of text are estimated, since nothing here knows fonts; lines are shortened early rather than late.
 """
 
+import re
 from typing import Any, Final
+from unicodedata import east_asian_width
 from xml.sax.saxutils import escape
 
 from resolver.explain.links import Document
@@ -341,9 +343,13 @@ def _data(record: str) -> str:
 
 
 def shorten(text: str, most: int) -> str:
-    """At most `most` letters: the middle goes, since names differ at either end."""
-    if len(text) <= most:
+    """At most `most` columns: the middle goes, since names differ at either end; of Japanese, the end."""
+    if columns(text) <= most:
         return text
+    if columns(text) > len(text):
+        while columns(text) >= most:
+            text = text[:-1]
+        return f"{text}…"
     head = (most - 1) * 2 // 3
     return f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
 
@@ -353,14 +359,26 @@ def clean(text: Any) -> str:
     return "".join(letter if letter >= " " and letter not in "\x7f\ufffe\uffff" else "\ufffd" for letter in str(text))
 
 
+def columns(text: str) -> int:
+    """How wide a text is, in Latin letters: those of Japanese are two (UAX #11)."""
+    return len(text) if text.isascii() else sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+_PIECE = re.compile(r"[^\u3000-\u9fff\uff00-\uffef]+|[\u3000-\u9fff\uff00-\uffef][\u3001\u3002]?")
+"""What a line may end behind, within a word: any letter of Japanese, with the comma or full stop that follows."""
+
+
 def _wrap(text: str, width: int, most: int) -> list[str]:
-    """Lines of at most `width` letters, at most `most` of them; the last is shortened."""
+    """Lines of at most `width` columns, at most `most` of them; the last is shortened."""
     lines: list[str] = []
     for word in text.split():
-        if lines and len(lines[-1]) + 1 + len(word) <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
+        glue = " "
+        for piece in _PIECE.findall(word):
+            if lines and columns(lines[-1]) + len(glue) + columns(piece) <= width:
+                lines[-1] += glue + piece
+            else:
+                lines.append(piece)
+            glue = ""
     if len(lines) > most:
         lines = [*lines[: most - 1], " ".join(lines[most - 1 :])]
     return lines
