@@ -15,7 +15,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 # Servers live in /usr/sbin, which an ordinary user's PATH lacks.
-_SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+# Where tools/install-debian-packages.sh puts what must not be installed here.
+_ASIDE = Path(__file__).resolve().parent.parent / ".debian" / "chrony" / "usr" / "sbin"
+_SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin", str(_ASIDE)])
 
 # Program -> the Debian package that brings it; tools/install-debian-packages.sh installs these.
 DEBIAN_PACKAGE = {
@@ -48,6 +50,7 @@ DEBIAN_PACKAGE = {
     "promtool": "prometheus",
     "dnsdist": "dnsdist",
     "dnsperf": "dnsperf",
+    "chronyd": "chrony",
     "systemd-analyze": "systemd",
 }
 

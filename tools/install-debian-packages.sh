@@ -26,9 +26,15 @@ readonly TEST_PACKAGES=(
 )
 readonly LATER_PACKAGES=(
     pdns-recursor knot-resolver                     # side-by-side measurements
-    chrony                                          # clock check
     chromium                                        # page tests
 )
+# Not installed, because that would push out what sets this machine's clock: unpacked under .debian/ in the project, where the
+# tests find them. Nothing of them runs by itself.
+readonly ASIDE_PACKAGES=(
+    chrony                  # a real time server for the clock check, on a port of its own
+)
+ASIDE=${AKASHI_ASIDE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/.debian}
+readonly ASIDE
 readonly POLICY=${AKASHI_POLICY_RC_D:-/usr/sbin/policy-rc.d}
 
 say() { printf 'debian packages: %s\n' "$*" >&2; }
@@ -51,6 +57,24 @@ list() {
     done
     for package in "${LATER_PACKAGES[@]}"; do
         printf 'later  %-22s %s\n' "$package" "$(is_installed "$package" && echo installed || echo missing)"
+    done
+}
+
+# Unpacks packages that are neither installed nor unpacked yet. Needs no root.
+unpack_aside() {
+    local package directory
+    for package in "${ASIDE_PACKAGES[@]}"; do
+        if [[ -d $ASIDE/$package ]] || is_installed "$package"; then continue; fi
+        directory=$(mktemp -d)
+        if (cd "$directory" && apt-get -qq download "$package" 2>/dev/null) &&
+            dpkg-deb -x "$directory"/*.deb "$directory/unpacked" && mkdir -p "$ASIDE"; then
+            chmod 755 "$directory/unpacked"
+            mv "$directory/unpacked" "$ASIDE/$package"
+            say "$package unpacked under $ASIDE"
+        else
+            say "$package cannot be had: tests that need it will skip"
+        fi
+        rm -rf "$directory"
     done
 }
 
@@ -102,6 +126,7 @@ main() {
         say "no apt-get here: nothing installed. Tests that need one of these programs will skip: ${wanted[*]}"
         return
     fi
+    unpack_aside
     mapfile -t absent < <(missing "${wanted[@]}")
     ((${#absent[@]})) || return 0
     if ((EUID != 0)); then

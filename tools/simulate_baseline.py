@@ -128,7 +128,7 @@ KINDS = {
     "share 0.1 %": replace(USUAL, share=0.001),
     "share 10 %": replace(USUAL, share=0.10),
 }
-INCIDENTS = (0.005, 0.01, 0.02, 0.05, 0.2)
+INCIDENTS = (0.01, 0.02, 0.05, 0.2, 0.5)
 PLACES = {"busy hour": 0, "quietest hour": DAY // 2}
 WATCHED = ("small site, 2 queries/s at most", "200 queries/s", "2,000 queries/s", "restless: wander 0.3, bursts of 20")
 

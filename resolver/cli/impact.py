@@ -39,8 +39,9 @@ def impact(file: Path | None, path: Path | None, as_json: bool, limit: int) -> N
     table = Table(box=None, header_style="bold", pad_edge=False)
     for head in ("clients", "responses", "share"):
         table.add_column(head, justify="right")
-    for head in ("since", "zone", "why"):
-        table.add_column(head)
+    table.add_column("since", no_wrap=True)
+    table.add_column("zone", no_wrap=True)
+    table.add_column("why", overflow="fold")
     for zone in document["top"]:
         validation = zone["bogus"] * 2 >= zone["responses"]
         name = Text(zone["zone"], style="red" if validation else "")

@@ -47,6 +47,7 @@ class BaselineKeeper:
         self._log = log
         self._now = now
         self._before: tuple[int, int] | None = None
+        self._begun = 0
         self._unsaved = 0
         self._hour: deque[int] = deque(maxlen=HOUR_MINUTES)
         self._anomaly_since: float | None = None
@@ -76,13 +77,18 @@ class BaselineKeeper:
 
     @property
     def responses_last_hour(self) -> int:
-        """Responses of the last hour, or since the start."""
-        return sum(self._hour)
+        """Responses of the last hour, or since the start, as of the last look."""
+        return sum(self._hour) + self._begun
+
+    async def look(self) -> None:
+        """See how many responses there were since the last full minute."""
+        if self._before is not None:
+            self._begun = max((await self._counts())[0] - self._before[0], 0)
 
     async def minute(self) -> None:
         """A minute has passed: take in what was counted."""
         responses, failures = await self._counts()
-        before, self._before = self._before, (responses, failures)
+        before, self._before, self._begun = self._before, (responses, failures), 0
         if before is None:
             return
         n, k = max(responses - before[0], 0), max(failures - before[1], 0)

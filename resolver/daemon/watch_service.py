@@ -51,6 +51,7 @@ def attach_watch(manager: Manager, database: Database | None) -> Watch:
         return int(sum(responses.values())) - probes.asked, int(servfails) - probes.servfails
 
     async def drain() -> list[dict[str, Any]]:
+        await baseline.look()
         return [answer for _, answer in await manager.supervisor.ask_all("failures", retiring=True)]
 
     baseline = BaselineKeeper(config, counts, _store(manager, database), manager.log)
