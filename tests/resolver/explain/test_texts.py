@@ -120,7 +120,8 @@ def test_sentences_of_a_fault_in_japanese():
     words = Words("ja")
     where = {"zone": "example.jp", "parent": "jp"}
     assert words(f"link.{fault.link.value}", **where, text=words.because(fault.reason.label, fault.text)) == (
-        "信頼の連鎖が jp にある DS と example.jp の鍵 (DNSKEY) の間で切れています: DS と一致する鍵がゾーンにありません (no key fits)"
+        "信頼の連鎖が jp にある DS と example.jp の鍵 (DNSKEY) の間で切れています: "
+        "DS と一致する鍵がゾーンにありません (no key fits)"
     )
     assert words(fault.who, **where).startswith("example.jp の管理者と、親ゾーン jp の管理者")
     assert words(fault.next, zone="example.jp", contact="hostmaster@example.jp").endswith("akashi nta propose example.jp")
