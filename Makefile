@@ -17,11 +17,13 @@ export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv lab test check format bench fuzz endurance ede-table install uninstall clean
+.PHONY: help venv lab test test-accelerated accelerate check format bench fuzz endurance ede-table install uninstall clean
 
 help:
 	@echo 'make lab      a mini-Internet and a resolver in the foreground; needs no root; Ctrl-C stops all'
 	@echo 'make test     all tests (as root also installs the Debian packages they talk to; without them tests skip)'
+	@echo 'make accelerate  the wheel with a compiled core, for which a C compiler is needed (docs/PERFORMANCE.md)'
+	@echo 'make test-accelerated  all tests with that core; make test runs those of the core with both'
 	@echo 'make check    format, lint, types, import contracts, generated files fresh'
 	@echo 'make format   apply ruff format and the fixes of ruff check'
 	@echo 'make bench    figures beside the installed peers, in minutes; ARGS=--full takes hours (docs/PERFORMANCE.md)'
@@ -52,9 +54,23 @@ $(READY): pyproject.toml constraints.txt
 lab: $(READY)
 	@exec $(BIN)/akashi lab up --serve $(ARGS)
 
+# The same tests with the core compiled. Of a choice of tests (ARGS) only the plain ones run.
+CORE_TESTS := tests/test_accelerator.py tests/wire tests/trust tests/rfc tests/scenarios $(wildcard tests/resolver/test_*.py) \
+    $(addprefix tests/resolver/,cache iteration policy protect resolve server) tests/e2e/test_daemon_lab.py
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+ACCELERATE := $(BIN)/python tools/accelerate.py
+
 test: $(READY)
 	@tools/install-debian-packages.sh
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	@$(if $(ARGS),true,echo 'the compiled core:' && $(ACCELERATE) --optional -- $(PYTEST) -q -o 'pythonpath=build/accelerated .' $(CORE_TESTS))
+	@$(PYTEST) $(ARGS)
+
+test-accelerated: $(READY)
+	@tools/install-debian-packages.sh
+	@$(ACCELERATE) -- $(PYTEST) -o 'pythonpath=build/accelerated .' $(ARGS)
+
+accelerate: $(READY)
+	@$(ACCELERATE)
 
 check: $(READY)
 	$(BIN)/ruff format --check .
@@ -70,6 +86,7 @@ format: $(READY)
 
 bench: $(READY)
 	@tools/install-debian-packages.sh later
+	@$(ACCELERATE) --optional
 	@$(BIN)/python -m bench run $(ARGS)
 
 endurance: $(READY)

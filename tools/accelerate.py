@@ -2,10 +2,11 @@
 
     python tools/accelerate.py                     build what is not up to date
     python tools/accelerate.py -- COMMAND …        the same, then run COMMAND with the compiled packages
+    python tools/accelerate.py --optional …        where there is no C compiler, say so and do nothing
 
 The wheel is what `AKASHI_ACCELERATE=1 pip wheel .` makes, from a copy of the tree: a compiled module in the tree would hide
 the source beside it and go stale. It goes to `dist/`, and unpacked to `build/accelerated/`, which COMMAND finds before the
-tree (PYTHONPATH, PYTHONSAFEPATH). Needs a C compiler and Python's headers.
+tree (PYTHONPATH, PYTHONSAFEPATH).
 """
 
 import fcntl
@@ -14,6 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
@@ -92,6 +94,16 @@ def build() -> None:
     print(f"wheel: dist/{wheel.name}\nunpacked: {UNPACKED.relative_to(ROOT)}", flush=True)
 
 
+def lacking() -> str:
+    """What must be installed before anything can be compiled; empty when nothing."""
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    if shutil.which(compiler) is None:
+        return f"no C compiler ({compiler}; on Debian: apt-get install gcc)"
+    if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
+        return "Python's headers are missing (on Debian: apt-get install python3-dev)"
+    return ""
+
+
 def environment() -> dict[str, str]:
     """In which Python finds the compiled packages first, whatever the working directory."""
     return {"PYTHONPATH": str(UNPACKED), "PYTHONSAFEPATH": "1", "AKASHI_EXPECT_CORE": "compiled"}
@@ -99,12 +111,17 @@ def environment() -> dict[str, str]:
 
 def main() -> None:
     """See above."""
+    arguments = sys.argv[1:]
+    optional = arguments[:1] == ["--optional"]
+    if lack := lacking():
+        print(f"The core is not compiled: {lack}.", file=sys.stderr)
+        sys.exit(not optional)
     BUILD.mkdir(exist_ok=True)
     with (BUILD / "accelerate.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         build()
-    command = sys.argv[2:] if sys.argv[1:2] == ["--"] else []
-    if command:
+    if "--" in arguments:
+        command = arguments[arguments.index("--") + 1 :]
         os.execvpe(command[0], command, os.environ | environment())  # noqa: S606 - what the caller asked for
 
 
