@@ -101,7 +101,7 @@ class Reports:
 
 def _failure(resolution: Resolution) -> tuple[Question, int, tuple[Name, ...]] | None:
     """What failed, its code, and the zones whose answers showed it; None when there is nothing to report."""
-    if resolution.rcode != t.SERVFAIL or resolution.reason is Reason.LIMIT or not resolution.errors:
+    if resolution.rcode != t.SERVFAIL or resolution.reason in (Reason.LIMIT, Reason.OVER_QUOTA) or not resolution.errors:
         return None
     codes = [code for code, _ in resolution.errors]
     if _CACHED in codes or resolution.question.name.startswith(_MARK):

@@ -1,17 +1,20 @@
 """The attacks that sockets make a difference to, over real ones: the whole driver, its connections, its descriptors."""
 
 import asyncio
+import contextlib
 import itertools
 import random
+import socket
 from collections import Counter
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import dns.message
 import pytest
 import uvloop
 
+from resolver.cache.servers import FAMILY_BROKEN
 from resolver.mesh import Mesh
+from resolver.server import clock
 from resolver.server.counters import Counters
 from resolver.server.driver import Driver
 from resolver.settings import Settings
@@ -47,13 +50,14 @@ class Client:
 class Resolver:
     """A mesh and its driver before the hostile world."""
 
-    def __init__(self, port):
+    def __init__(self, port, **changes):
         settings = Settings(
             root={name_from_text("a.root."): [Address(ROOT, port)]},
             prime=False,
             port=port,
             allow_loopback=True,
             cookie_secret=b"secret",
+            **changes,
         )
         self.mesh = Mesh(settings, TrustPoints(), Policy(), random.Random(1))
         self.counters = Counters()
@@ -76,9 +80,9 @@ class Resolver:
         return self.counters.upstream_udp + self.counters.upstream_tcp
 
 
-@asynccontextmanager
-async def resolver(port):
-    one = Resolver(port)
+@contextlib.asynccontextmanager
+async def resolver(port, **changes):
+    one = Resolver(port, **changes)
     try:
         yield one
     finally:
@@ -151,6 +155,75 @@ def test_a_zone_under_forgery_is_asked_over_tcp_and_its_clients_get_the_truth():
         assert one.counters.upstream_mismatched >= 20
 
     play(story)
+
+
+# --- families ------------------------------------------------------------------------------------------------------------
+
+
+def honest(ip, transport, wire):
+    """Answers whatever it is asked."""
+    return whole(Asked(dns.message.from_wire(wire), wire, "calm.", ip, transport).address())
+
+
+def test_a_host_whose_ipv6_leads_nowhere_asks_over_ipv4():
+    """Zones with a server at each family; those at ::1 are open sockets that never answer."""
+    near = [f"127.66.200.{number}" for number in range(1, 21)]
+
+    async def main(hostile, holes):
+        zones = {
+            name_from_text(f"z{number}.calm."): [Address("::1", hole.getsockname()[1]), Address(ip, hostile.port)]
+            for number, (hole, ip) in enumerate(zip(holes, near, strict=True))
+        }
+        async with resolver(hostile.port, stub=zones) as one:
+            for number in range(len(holes)):
+                for name in "ab":
+                    assert (await one.ask(f"{name}.z{number}.calm.")).rcode == t.NOERROR
+            servers = one.mesh.memory.servers
+            assert 0 < one.counters.upstream_timeouts <= FAMILY_BROKEN + 1
+            assert servers.events["family-rests"] == 1
+            assert servers.ipv6.rest_until > 0
+            assert not servers.ipv4.silent
+
+    with contextlib.ExitStack() as open_sockets:
+        holes = [open_sockets.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)) for _ in near]
+        for hole in holes:
+            try:
+                hole.bind(("::1", 0))
+            except OSError:
+                pytest.skip("no ::1 here")
+        with Hostile(honest, near) as hostile, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main(hostile, holes))
+
+
+class Six(asyncio.DatagramProtocol):
+    """An honest server at ::1."""
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, client):
+        self.transport.sendto(honest("::1", UDP, data)[0].octets, client)
+
+
+def test_a_server_at_ipv6_only_answers_though_the_family_rests():
+    async def main():
+        loop = asyncio.get_running_loop()
+        try:
+            transport, _ = await loop.create_datagram_endpoint(Six, ("::1", 0))
+        except OSError:
+            pytest.skip("no ::1 here")
+        there = Address("::1", transport.get_extra_info("sockname")[1])
+        async with resolver(there.port, stub={name_from_text("six.calm."): [there]}) as one:
+            servers = one.mesh.memory.servers
+            for _ in range(FAMILY_BROKEN):
+                servers.ipv6.missed(clock.monotonic())
+            servers.doubt = True
+            assert (await one.ask("www.six.calm.")).rcode == t.NOERROR
+            assert not servers.doubt
+        transport.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
 
 
 # --- what a forger would have to guess -----------------------------------------------------------------------------------

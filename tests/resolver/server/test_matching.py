@@ -1,5 +1,6 @@
 """Which answers count (RFC 5452 §9.1, RFC 6891 §7), and what queries to servers look like."""
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
@@ -47,6 +48,44 @@ def test_queries_carry_what_was_asked_for():
     assert [int(option.otype) for option in dns.message.from_wire(sent(nsid=True).wire).options] == [3]
     assert not dns.message.from_wire(sent().wire).options
     assert dns.message.from_wire(sent(edns=False, nsid=True).wire).edns < 0
+
+
+def with_cookie(query: Sent, cookie: bytes) -> bytes:
+    answer = answer_to(query)
+    answer.use_edns(0, 0, 1232, options=[dns.edns.GenericOption(dns.edns.OptionType.COOKIE, cookie)])
+    return answer.to_wire()
+
+
+def test_a_cookie_must_be_for_us():
+    # RFC 7873 §5.3
+    query = sent(cookie=b"clientcc" + b"server-cookie!!!")
+    assert dns.message.from_wire(query.wire).options[0].to_wire() == b"clientcc" + b"server-cookie!!!"
+    assert isinstance(judge(query, with_cookie(query, b"clientcc" + b"another-cookie!!")), Message)
+    assert isinstance(judge(query, answer_to(query).to_wire()), Message), "whether one was due is the asker's to know"
+    assert ignored(query, with_cookie(query, b"clientdd" + b"server-cookie!!!"))
+    assert isinstance(judge(sent(), with_cookie(sent(), b"clientdd" + b"server-cookie!!!")), Message), "none was sent"
+    both = dns.message.from_wire(sent(nsid=True, cookie=b"clientcc").wire).options
+    assert [int(option.otype) for option in both] == [3, 10]
+    assert not dns.message.from_wire(sent(edns=False, cookie=b"clientcc").wire).options
+
+
+def test_no_more_octets_than_we_can_take():
+    query = sent()
+    query.room = 40
+    wire = answer_to(query).to_wire()
+    assert len(wire) > 40
+    found = judge(query, wire)
+    assert isinstance(found, tuple) and found[0] is Judgement.OVERSIZE
+    query.room = len(wire)
+    assert isinstance(judge(query, wire), Message)
+
+
+def test_another_id_afterwards():
+    query = sent()
+    query.rename(b"\x56\x78")
+    assert dns.message.from_wire(query.wire).id == 0x5678
+    assert isinstance(judge(query, answer_to(query, ident=0x5678).to_wire()), Message)
+    assert ignored(query, answer_to(query, ident=0x1234).to_wire())
 
 
 def test_the_answer():
