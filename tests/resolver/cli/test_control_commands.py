@@ -38,6 +38,23 @@ STATUS = {
     "gauges": {"answers": 1234.0, "answer_octets": 1 << 20, "packets": 5, "packet_octets": 1 << 20, "inflight": 7},
 }
 
+BASELINE = {
+    "learning": False, "learned_minutes": 3000, "learning_minutes": 1440, "window_minutes": 5, "responses": 1000,
+    "servfails": 100, "ratio": 0.1, "usual": 0.012, "threshold": 0.031, "configured_threshold": None,
+    "suggested_threshold": 0.042, "anomaly": True, "anomaly_since": 1_700_000_000.0,
+}  # fmt: skip
+ZONE = {
+    "zone": "broken.example", "clients": 1234, "responses": 5678, "bogus": 5678, "share": 0.0625, "since": 1_700_000_000.0,
+    "last": 1_700_000_100.0, "reason": "signature-expired", "text": "signature expired yesterday", "probe": False,
+}  # fmt: skip
+IMPACT = {"enabled": True, "window_minutes": 60, "responses": 90848, "zones": 3, "top": [ZONE]}
+STATUS |= {
+    "clock": {"state": "wrong", "text": "3600 s ahead of the time servers, more than 1 s"},
+    "probes": {"probes": [{"ok": True}, {"ok": False}, {"ok": None}]},
+    "baseline": BASELINE,
+    "impact": IMPACT,
+}
+
 
 class Fake:
     """What was asked, line and body."""
@@ -48,9 +65,11 @@ class Fake:
 
 
 @contextmanager
-def answering(directory: Path, document: object, status: int = 200, raw: bytes | None = None) -> Iterator[Fake]:
+def answering(
+    directory: Path, document: object, status: int = 200, raw: bytes | None = None, name: str = "s"
+) -> Iterator[Fake]:
     """A unix socket that answers every request with one document."""
-    fake = Fake(directory / "s")
+    fake = Fake(directory / name)
     body = json.dumps(document).encode()
     head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with socket.socket(socket.AF_UNIX) as sock:
@@ -93,7 +112,7 @@ def _request(connection: socket.socket) -> bytes:
 
 
 def invoke(fake: Fake, *arguments: str) -> Result:
-    return CliRunner().invoke(akashi, [*arguments, "--socket", str(fake.path)], prog_name="akashi")
+    return CliRunner().invoke(akashi, [*arguments, "--socket", str(fake.path)], prog_name="akashi", env={"COLUMNS": "200"})
 
 
 class TestClient:
@@ -143,7 +162,94 @@ class TestClient:
                 fake.path.chmod(0o600)
 
 
+class TestImpact:
+    def test_zones(self, tmp_path: Path) -> None:
+        with answering(tmp_path, IMPACT) as fake:
+            result = invoke(fake, "impact", "--limit", "7")
+        assert result.exit_code == Status.GOOD
+        assert fake.asked[0][0] == "GET /v1/impact?limit=7"
+        for text in (
+            "1,234",
+            "5,678",
+            "6.25%",
+            "2023-11-14T22:13:20Z",
+            "broken.example",
+            "signature expired",
+            "90,848",
+            "2 more",
+        ):
+            assert text in result.output
+
+    @pytest.mark.parametrize(
+        ("document", "text"),
+        [
+            (IMPACT | {"top": [], "zones": 0}, "nothing failed"),
+            (IMPACT | {"enabled": False}, "watch.impact is off"),
+            (IMPACT | {"top": [ZONE | {"probe": True, "share": None}]}, "(probe)"),
+        ],
+    )
+    def test_words(self, tmp_path: Path, document: dict[str, object], text: str) -> None:
+        with answering(tmp_path, document) as fake:
+            assert text in invoke(fake, "impact").output
+
+    def test_json(self, tmp_path: Path) -> None:
+        with answering(tmp_path, IMPACT) as fake:
+            assert json.loads(invoke(fake, "impact", "--json").output) == IMPACT
+
+    def test_limits(self, tmp_path: Path) -> None:
+        with answering(tmp_path, IMPACT) as fake:
+            assert invoke(fake, "impact", "--limit", "0").exit_code == Status.USAGE
+            assert invoke(fake, "impact", "--limit", "257").exit_code == Status.USAGE
+
+
+class TestBaseline:
+    def test_an_anomaly_is_a_finding(self, tmp_path: Path) -> None:
+        with answering(tmp_path, BASELINE) as fake:
+            result = invoke(fake, "baseline")
+        assert result.exit_code == Status.FINDING
+        for text in ("10.00%", "1.20%", "3.10%", "4.20%", "100 of 1,000", "since 2023-11-14T22:13:20Z", "3,000 minutes"):
+            assert text in result.output
+
+    def test_learning(self, tmp_path: Path) -> None:
+        unknown = {"ratio": None, "threshold": None, "suggested_threshold": None, "responses": None, "servfails": None}
+        with answering(tmp_path, BASELINE | unknown | {"anomaly": False, "learning": True}) as fake:
+            result = invoke(fake, "baseline")
+        assert result.exit_code == Status.GOOD
+        assert "3,000 of 1,440 minutes" in result.output
+
+    def test_a_configured_threshold_is_named(self, tmp_path: Path) -> None:
+        with answering(tmp_path, BASELINE | {"configured_threshold": 0.031}) as fake:
+            assert "3.10% (watch.servfail-threshold)" in invoke(fake, "baseline").output
+
+    def test_reset(self, tmp_path: Path) -> None:
+        with answering(tmp_path, BASELINE) as fake:
+            assert json.loads(invoke(fake, "baseline", "--reset", "--json").output) == BASELINE
+        assert fake.asked[0][0] == "POST /v1/baseline/reset"
+
+
 class TestStatus:
+    def test_what_it_says_of_itself(self, tmp_path: Path) -> None:
+        with answering(tmp_path, STATUS) as fake:
+            output = invoke(fake, "status").output
+        for text in (
+            "wrong: 3600 s ahead",
+            "1 of 3 well",
+            "10.00% over 5 minutes, usually 1.20%",
+            "too much from 3.10%",
+            "4.20%",
+        ):
+            assert text in output
+        assert "broken.example: 1,234 clients, signature-expired" in output
+        quiet = STATUS | {
+            "probes": {"probes": []},
+            "impact": IMPACT | {"top": []},
+            "baseline": BASELINE | {"learning": True, "ratio": None},
+        }
+        with answering(tmp_path, quiet, name="t") as fake:
+            output = invoke(fake, "status").output
+        assert "none (probe.secure, probe.bogus)" in output
+        assert "learning (3000 of 1440 minutes)" in output
+
     def test_healthy(self, tmp_path: Path) -> None:
         with answering(tmp_path, STATUS) as fake:
             result = invoke(fake, "status")
