@@ -32,8 +32,8 @@ class Reason(Enum):
     UNSIGNABLE = ("unsignable", None)
     """Signatures were asked for, which are never signed themselves (RFC 4035 §2.2): data, but no proof."""
     POLICY = ("policy", None)
-    """Local policy made the answer (a response policy zone, a local zone, DNS64): it is nobody's signed data. Its EDE is the
-    policy zone's to choose.
+    """Local policy made the answer (a response policy zone, a local zone, DNS64): it is nobody's signed data. Its EDE is
+    the policy zone's to choose.
     """
     NSEC3_ITERATIONS = ("nsec3-iterations", 27)
     """The denial uses more NSEC3 iterations than allowed (RFC 9276 §3.2)."""

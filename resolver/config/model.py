@@ -611,7 +611,7 @@ class Dns64Section(Section):
     )
     clients: Prefixes = option(
         [],
-        "Clients for whom addresses are made; [] is everybody. A choice of clients costs them the packet cache.",
+        "Clients for whom addresses are made; [] is everybody, and a choice keeps these out of the packet cache.",
         source="RFC 6147 §5.1",
         reload=Reload.LIVE,
     )
@@ -623,7 +623,7 @@ class PolicySection(Section):
     zones: PolicyZones = option(
         [],
         "Response policy zones, by file or by transfer from primaries; the first that has a rule decides.",
-        source="draft-vixie-dnsop-dns-rpz, RFC 5936, RFC 1995",
+        source="RFC 5936, RFC 1995",
         reload=Reload.LIVE,
         low=0,
         high=64,
@@ -636,14 +636,14 @@ class PolicySection(Section):
     )
     local_data: Records = option(
         [],
-        "Records that are given out for their names, with EDE 4; a name in no local zone makes a transparent one.",
+        "Records that are given out for their names, with EDE 4; one in no local zone makes a transparent one.",
         source="RFC 8914 §4.5",
         reload=Reload.LIVE,
     )
     local_extended_error: Literal["blocked", "censored", "filtered", "forged", "none"] = option(
         "blocked",
         "What clients are told when a local zone of kind nxdomain, nodata, redirect without data, or refuse answers.",
-        source="RFC 8914 §4.16 to §4.18",
+        source="RFC 8914 §4.16",
         reload=Reload.LIVE,
     )
     log_hits: Flag = option(

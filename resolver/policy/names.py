@@ -2,8 +2,8 @@
 
 Theory: two dictionaries of rules. As in any zone (RFC 4592) a wildcard stands for a name only when nothing nearer exists:
 neither a rule, nor an empty non-terminal that a longer rule makes. So for each name that has something below it is counted
-how much (`_inner`): it exists as long as that is not nothing. Keys are whole names, values shared constants for all rules but
-those with data.
+how much (`_inner`): it exists as long as that is not nothing. Keys are whole names, values shared constants for all rules
+but those with data.
 """
 
 from collections.abc import Iterator
