@@ -8,7 +8,9 @@ Limitations: an error without a question section is taken when ID, address and p
 EDNS answer so (RFC 6891 §7); NOERROR and NXDOMAIN are not.
 """
 
+import struct
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from trust.vocabulary import Ask, Trouble
@@ -17,8 +19,10 @@ from wire.composer import compose_query
 from wire.edns import COOKIE, NSID, Edns
 from wire.limits import CLIENT_COOKIE, MAX_MESSAGE
 from wire.message import Message
+from wire.name import ROOT
 from wire.reader import FormError, read
 
+_QUESTION: Final = struct.Struct("!HH")
 _WITHOUT_ANSWER: Final = frozenset((t.NOERROR, t.NXDOMAIN))
 """RCODEs that carry data or its denial."""
 
@@ -43,26 +47,32 @@ class Sent:
 
     def __init__(self, ask: Ask, ident: bytes, qname: bytes, payload: int, *, exact: bool, room: int = MAX_MESSAGE) -> None:
         flags = (t.RD if ask.recursion_desired else 0) | (t.CD if ask.checking_disabled else 0)
-        edns = None
-        self.cookie = b""
-        if ask.edns:
-            options: list[tuple[int, bytes]] | None = None
-            if ask.cookie:
-                options = [(COOKIE, ask.cookie)]
-                self.cookie = ask.cookie[:CLIENT_COOKIE]
-            if ask.nsid:
-                options = [(NSID, b""), *(options or ())]
-            edns = Edns(payload, t.DO, options)
+        cookie = ask.cookie if ask.edns else b""
+        head, opt = _frame(flags, payload if ask.edns else 0, ask.nsid, len(cookie))
+        self.cookie = cookie[:CLIENT_COOKIE]
         self.room = room
         self.ident = ident
-        self.wire = compose_query(int.from_bytes(ident, "big"), qname, ask.qtype, flags=flags, edns=edns)
-        self.echo = self.wire[12 : 16 + len(qname)]
+        self.echo = qname + _QUESTION.pack(ask.qtype, t.IN)
+        self.wire = ident + head + self.echo + opt + cookie
         self.exact = exact
 
     def rename(self, ident: bytes) -> None:
         """Take another ID."""
         self.ident = ident
         self.wire = ident + self.wire[2:]
+
+
+@lru_cache(maxsize=256)
+def _frame(flags: int, payload: int, nsid: bool, cookie: int) -> tuple[bytes, bytes]:
+    """What is the same in many queries: the header behind the ID, and the OPT record up to the data of its last option, a
+    COOKIE of so many octets (0: none). `payload` 0: without OPT.
+    """
+    options = [(NSID, b"")] if nsid else []
+    if cookie:
+        options.append((COOKIE, bytes(cookie)))
+    edns = Edns(payload, t.DO, options) if payload else None
+    whole = compose_query(0, ROOT, 0, flags=flags, edns=edns)
+    return whole[2:12], whole[12 + len(ROOT) + _QUESTION.size : len(whole) - cookie]
 
 
 def judge(sent: Sent, packet: bytes) -> Message | tuple[Judgement, str]:
