@@ -166,6 +166,14 @@ ROWS: Final[dict[str, list[Panel]]] = {
             {"sum(akashi_unanswered{S})": "client queries", "sum(akashi_inflight{S})": "resolutions"},
         ),
         Panel(
+            "Fetched ahead, and answered with stale data",
+            {
+                rate("akashi_prefetches_total{S}", "result"): "prefetches {{result}}",
+                rate("akashi_stale_answers_total{S}"): "stale answers",
+            },
+            "cps",
+        ),
+        Panel(
             "Limits that were hit",
             {
                 rate("akashi_limit_hits_total{S}", "limit, enforced")
@@ -195,6 +203,13 @@ ROWS: Final[dict[str, list[Panel]]] = {
             {rate("akashi_upstream_mismatched_total{S}"): "mismatched"},
             "pps",
             about="RFC 5452: more than a few are an attempt at forgery.",
+        ),
+        Panel(
+            "Signs of forgery, odd servers",
+            {
+                rate("akashi_upstream_defences_total{S}", "event"): "{{event}} a second",
+                "sum(akashi_forgery_zones{S})": "zones asked over TCP",
+            },
         ),
         Panel(
             "Reports to zones' operators (RFC 9567)", {rate("akashi_error_reports_total{S}", "result"): "{{result}}"}, "cps"
@@ -235,6 +250,11 @@ ROWS: Final[dict[str, list[Panel]]] = {
             {"max by (instance, nta) (akashi_nta_good_rounds{S})": "{{instance}} {{nta}}"},
         ),
         Panel("Proposals that wait", {"max by (instance) (akashi_nta_proposals{S})": "{{instance}}"}),
+    ],
+    "Policy": [
+        Panel("Rules that were met", {rate("akashi_policy_hits_total{S}", "zone, action"): "{{zone}} {{action}}"}, "reqps"),
+        Panel("Age of policy zones", {"max by (zone) (akashi_policy_age_seconds{S})": "{{zone}}"}, "s"),
+        Panel("Policy zones that fail", {"max by (zone) (akashi_policy_failing{S})": "{{zone}}"}, top=1),
     ],
     "Watching itself": [
         Panel(

@@ -31,6 +31,7 @@ scrape_configs:
 def quick(rules: str) -> str:
     """The same rules, for things that happen within seconds."""
     rules = re.sub(r"\bfor: \w+", "for: 1s", rules)
+    rules = re.sub(r"changes\((\w+)\[15m\]", r"changes(\1[60s]", rules)  # the time of a restart is within
     rules = re.sub(r"\[\d+[mh]\]", f"[{WINDOW}]", rules)
     return re.sub(r"offset 1h", "offset 6s", rules)
 
