@@ -15,21 +15,16 @@ RFC 7646 §2 and §3; guideline 2-21.
 
 import asyncio
 import json
-import os
-import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from resolver.daemon.prober import Waiter
+from resolver.daemon.asking import Crashed, addresses, alone, make_driver, resolve
 from resolver.daemon.worker import Plan
 from resolver.explain.report import chain_of, report
-from resolver.iteration.addresses import text_of
-from resolver.mesh import Mesh
 from resolver.resolution import Resolution
 from resolver.server import clock
 from resolver.server.counters import Counters
-from resolver.server.driver import Driver
 from trust.anchors import TrustPoints
 from trust.nta import Round, ServerCheck
 from trust.nta_rules import Evidence, Seen, Validity, clock_suspicion
@@ -37,11 +32,9 @@ from trust.signature import SignatureResult
 from trust.vocabulary import Address, Question, Security
 from wire import types as t
 from wire.name import ROOT, Name, is_subdomain
-from wire.rrset import RRset
 from wire.text import name_to_text, rcode_to_text, type_to_text
 
 Document: TypeAlias = dict[str, Any]
-Crashed = Callable[[str, Exception], None]
 
 MEMORY: Final = 1 << 20
 EXAMINE_S: Final = 40.0
@@ -175,7 +168,7 @@ class AuthorityProbe:
 
 
 class Look:
-    """A resolver with an empty memory, for a few questions. `alone`: the one of the authorities that is to be asked."""
+    """A resolver with an empty memory, for a few questions. `alone_at`: the one of the authorities that is to be asked."""
 
     def __init__(
         self,
@@ -184,24 +177,13 @@ class Look:
         counters: Counters,
         crashed: Crashed,
         authorities: Authorities | None,
-        alone: Address | None,
+        alone_at: Address | None,
     ) -> None:
         settings = plan.settings.apart(MEMORY)
-        if authorities is not None and alone is not None:
-            table = {authorities.zone: [alone]}
-            if authorities.forward:
-                settings = replace(settings, forward={**settings.forward, **table})
-            else:
-                settings = replace(settings, stub={**settings.stub, **table})
-        self.mesh = Mesh(settings, points, plan.policy, random.Random(os.urandom(16)))
-        self._driver = Driver(
-            self.mesh,
-            asyncio.get_running_loop(),
-            counters,
-            payload=plan.config.upstream.edns_buffer,
-            crashed=crashed,
-            new_epoch=lambda: None,
-        )
+        if authorities is not None and alone_at is not None:
+            settings = alone(settings, authorities.zone, alone_at, forward=authorities.forward)
+        self.driver = make_driver(plan, settings, points, counters, crashed)
+        self.mesh = self.driver.mesh
 
     async def ask(self, question: Question) -> Resolution:
         """The answer.
@@ -209,13 +191,11 @@ class Look:
         Raises:
             ProberError: a bug.
         """
-        future: asyncio.Future[Resolution] = asyncio.get_running_loop().create_future()
-        self._driver.submit(Waiter(future), question)
-        return await future
+        return await resolve(self.driver, question)
 
     def close(self) -> None:
         """Close the sockets."""
-        self._driver.close()
+        self.driver.close()
 
 
 # --- authorities --------------------------------------------------------------------------------------------------------
@@ -239,7 +219,7 @@ async def _authorities(look: Look, name: Name) -> Authorities:
     if delegated is not None:
         names |= delegated.servers
     for ns_name, glue in names.items():
-        for address in glue or await _addresses(look, ns_name):
+        for address in glue or await addresses(look.driver, ns_name):
             if not look.mesh.filter.why_not(address.ip):
                 found.setdefault(address, ns_name)
     return Authorities(zone, found)
@@ -252,18 +232,6 @@ def _owner_of_soa(resolution: Resolution, name: Name) -> Name:
         rrsets += step.authority
     owners = [rrset.name for rrset in rrsets if rrset.rtype == t.SOA and is_subdomain(name, rrset.name)]
     return max(owners, key=len, default=ROOT)
-
-
-async def _addresses(look: Look, ns_name: Name) -> list[Address]:
-    """Addresses of a name server without glue, unchecked data included: it may live in the broken zone."""
-    settings = look.mesh.memory.settings
-    out: list[Address] = []
-    for rtype, wanted in ((t.A, settings.ipv4), (t.AAAA, settings.ipv6)):
-        if wanted:
-            found = await look.ask(Question(ns_name, rtype))
-            sets: list[RRset] = [rrset for rrset, _ in found.answer if rrset.rtype == rtype]
-            out += [Address(text_of(rdata), settings.port) for rrset in sets for rdata in rrset.rdatas]
-    return out
 
 
 # --- judging ------------------------------------------------------------------------------------------------------------

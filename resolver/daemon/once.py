@@ -9,15 +9,14 @@ first address on which the configuration says that it serves.
 """
 
 import asyncio
-import os
-import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 import resolver
 from resolver.config import Config
-from resolver.daemon.survey import TIMEOUT_S, exchange, resolve, survey
+from resolver.daemon.asking import make_driver, resolve
+from resolver.daemon.survey import TIMEOUT_S, exchange, survey
 from resolver.daemon.worker import Plan, make_plan
 from resolver.explain.diagnosis import Fault, Link, find_fault
 from resolver.explain.evidence import Contact, Daemon, Evidence, Look, Survey
@@ -62,16 +61,9 @@ async def _once(config: Config, question: Question, server: str | None, fresh: b
 @asynccontextmanager
 async def prober(plan: Plan) -> AsyncIterator[Driver]:
     """A mesh and its sockets to servers, with an empty memory; a bug in them surfaces at the end of the block."""
-    mesh = Mesh(plan.settings.apart(plan.settings.cache_size), plan.points, plan.policy, random.Random(os.urandom(16)))
     crashes: list[Exception] = []
-    driver = Driver(
-        mesh,
-        asyncio.get_running_loop(),
-        Counters(),
-        payload=plan.config.upstream.edns_buffer,
-        crashed=lambda where, error: crashes.append(error),
-        new_epoch=lambda: None,
-    )
+    settings = plan.settings.apart(plan.settings.cache_size)
+    driver = make_driver(plan, settings, plan.points, Counters(), lambda where, error: crashes.append(error))
     try:
         yield driver
     except RuntimeError as error:

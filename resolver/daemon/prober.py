@@ -9,50 +9,23 @@ Limitations: `server` takes the place of the zone's delegation; servers of zones
 """
 
 import asyncio
-import os
-import random
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
 
+from resolver.daemon.asking import Crashed, alone, make_driver, resolve
 from resolver.daemon.worker import Plan
 from resolver.explain.evidence import Daemon
-from resolver.mesh import Mesh
 from resolver.resolution import Resolution
 from resolver.server.counters import Counters
 from resolver.server.driver import Driver
 from resolver.settings import Settings
 from trust.anchors import TrustPoints
-from trust.vocabulary import Address, Ask, Now, Question, Reply
+from trust.vocabulary import Address, Ask, Question, Reply
 from wire.name import Name
 
 MEMORY: Final = 8 << 20
 """Octets of its answer cache."""
 MAX_ASKED: Final = 64
 """Questions at once; the others wait."""
-
-Crashed = Callable[[str, Exception], None]
-
-
-class ProberError(RuntimeError):
-    """A bug of ours: the question was abandoned."""
-
-
-class Waiter:
-    """Puts the resolution where the event loop waits for it."""
-
-    def __init__(self, future: "asyncio.Future[Resolution]") -> None:
-        self._future = future
-
-    def finish(self, resolution: Resolution, now: Now) -> None:
-        """The answer."""
-        if not self._future.done():
-            self._future.set_result(resolution)
-
-    def abandon(self) -> None:
-        """There will be none."""
-        if not self._future.done():
-            self._future.set_exception(ProberError("the resolver failed; this is a bug, see the log"))
 
 
 class Prober:
@@ -89,15 +62,15 @@ class Prober:
         """
         async with self._turn:
             if not (fresh or ignore_ntas or server is not None):
-                return await self._submit(self._kept(), question, checking_disabled)
+                return await resolve(self._kept(), question, checking_disabled=checking_disabled)
             points = self._points.with_ntas(()) if ignore_ntas else self._points
             settings = self._settings()
             if server is not None:
                 zone, address = server
-                settings = replace(settings, stub={**settings.stub, zone: [address]})
+                settings = alone(settings, zone, address)
             driver = self._make_driver(points, settings)
             try:
-                return await self._submit(driver, question, checking_disabled)
+                return await resolve(driver, question, checking_disabled=checking_disabled)
             finally:
                 driver.close()
 
@@ -184,22 +157,7 @@ class Prober:
         return self._plan.settings.apart(MEMORY)
 
     def _make_driver(self, points: TrustPoints, settings: Settings) -> Driver:
-        plan = self._plan
-        mesh = Mesh(settings, points, plan.policy, random.Random(os.urandom(16)))
-        mesh.set_clock(self._clock[0], verified=self._clock[1])
-        return Driver(
-            mesh,
-            asyncio.get_running_loop(),
-            self.counters,
-            payload=plan.config.upstream.edns_buffer,
-            crashed=self._crashed,
-            new_epoch=lambda: None,
-        )
-
-    async def _submit(self, driver: Driver, question: Question, checking_disabled: bool) -> Resolution:
-        future: asyncio.Future[Resolution] = asyncio.get_running_loop().create_future()
-        driver.submit(Waiter(future), question, checking_disabled=checking_disabled)
-        return await future
+        return make_driver(self._plan, settings, points, self.counters, self._crashed)
 
 
 _LINGER_S: Final = 12.0

@@ -15,12 +15,10 @@ that come. Questions for anything outside the zone go the usual way.
 import asyncio
 from typing import Final
 
-from resolver.daemon.prober import Waiter
+from resolver.daemon.asking import addresses, resolve
 from resolver.explain.evidence import ServerSaid, Survey
-from resolver.iteration.addresses import text_of
 from resolver.iteration.response import Reading, Shape, read_response
 from resolver.mesh import Mesh
-from resolver.resolution import Resolution
 from resolver.server import clock
 from resolver.server.driver import Driver
 from trust.anchors import TrustPoints
@@ -54,13 +52,6 @@ TRIES: Final = 2
 """Packets to a server that stays silent over UDP."""
 
 _WEIGHT: Final = {Security.BOGUS: 0, Security.INDETERMINATE: 1, Security.INSECURE: 2, Security.SECURE: 3}
-
-
-async def resolve(driver: Driver, question: Question, *, checking_disabled: bool = False) -> Resolution:
-    """Resolve as for a client."""
-    future: asyncio.Future[Resolution] = asyncio.get_running_loop().create_future()
-    driver.submit(Waiter(future), question, checking_disabled=checking_disabled)
-    return await future
 
 
 async def exchange(driver: Driver, ask: Ask) -> Reply:
@@ -99,20 +90,10 @@ async def survey(driver: Driver, cut: Cut, question: Question, only: Address | N
 
 async def addresses_of(driver: Driver, cut: Cut) -> list[tuple[Name | None, Address]]:
     """Every address of the cut's servers, each once; those that its referral did not give are looked up."""
-    settings = driver.mesh.memory.settings
-    types = ((t.A,) if settings.ipv4 else ()) + ((t.AAAA,) if settings.ipv6 else ())
     found: dict[Address, Name | None] = {}
     for ns_name, glue in cut.servers.items():
-        for address in glue:
+        for address in glue or ([] if cut.forward else await addresses(driver, ns_name)):
             found.setdefault(address, ns_name)
-        if glue or cut.forward:
-            continue
-        for rtype in types:
-            resolution = await resolve(driver, Question(ns_name, rtype), checking_disabled=True)
-            for rrset, _ in resolution.answer:
-                if rrset.rtype == rtype:
-                    for rdata in rrset.rdatas:
-                        found.setdefault(Address(text_of(rdata), settings.port), ns_name)
     return [(name, address) for address, name in found.items()]
 
 
