@@ -1,12 +1,29 @@
 """Each limit that an attack reaches is counted under its name, told to the client, and in shadow mode only counted."""
 
+from pathlib import Path
+
 import dns.message
 import pytest
 
 from tests.hostile.attacks import ATTACKS, CALM, Asked, respond, whole
 from tests.hostile.virtual import Net
 from trust.policy import Budget
-from wire.limits import ALL_LIMITS, RESOLUTION_SECONDS, SHADOWABLE, SIG_PER_RESOLUTION, Limit, Limits
+from wire.limits import (
+    ALL_LIMITS,
+    CLIENT_RATE,
+    QUERIES_PER_CLIENT,
+    REFUSALS,
+    RESOLUTION_SECONDS,
+    RESPONSE_RATE,
+    SHADOWABLE,
+    SIG_PER_RESOLUTION,
+    TCP_CONNECTIONS,
+    TCP_PER_CLIENT,
+    TRUST_KEYS,
+    UNANSWERED,
+    Limit,
+    Limits,
+)
 
 FIVE = Limit("five", 5, "RFC 0000: a test", 10)
 REACHED = [
@@ -106,3 +123,22 @@ def test_one_budget_counts_a_limit_once():
     assert not budget.take_verification()
     assert budget.hit is SIG_PER_RESOLUTION
     assert (limits.hits, limits.shadowed) == ({SIG_PER_RESOLUTION.label: 1}, {SIG_PER_RESOLUTION.label: 1})
+
+
+def test_the_document_has_the_limits_as_they_are():
+    text = (Path(__file__).parents[2] / "docs" / "RESILIENCE.md").read_text(encoding="utf-8")
+    elsewhere = {
+        CLIENT_RATE,
+        RESPONSE_RATE,
+        REFUSALS,
+        QUERIES_PER_CLIENT,
+        UNANSWERED,
+        TCP_CONNECTIONS,
+        TCP_PER_CLIENT,
+        TRUST_KEYS,
+    }
+    for limit in ALL_LIMITS:
+        row = f"| `{limit.label}` | {limit.value} | {limit.hard if limit.shadowable else '—'} | {limit.why} |"
+        assert (row in text) == (limit not in elsewhere), row
+    for name in ATTACKS:
+        assert f"| `{name}`: " in text
