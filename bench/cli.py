@@ -137,6 +137,20 @@ def replay(scale: str | None, workload: str, count: int, rounds: int, calls: int
     )
 
 
+@main.command()
+@click.option("--sizes", default="10000,100000", help="Numbers of names, ascending, with commas.", show_default=True)
+def million(sizes: str) -> None:
+    """Resolve and remember many signed names in this process: memory by entry, cost against the size of the cache."""
+    from bench import million as remembering
+
+    for at in remembering.measure([int(size) for size in sizes.split(",")]):
+        console.print(
+            f"{at.entries:>9,} names: {at.octets:,.0f} octets each ({at.accounted:,.0f} accounted), "
+            f"{at.resolved_us:.0f} µs to resolve, {at.packet_us:.2f} µs from the packet cache, "
+            f"{at.answer_us:.1f} µs from the answer cache, full collection {at.collection_ms:.0f} ms"
+        )
+
+
 def _measure(campaign: Campaign, plan: Plan) -> list[Sample]:
     total = len(plan.workloads) * len(plan.resolvers) * plan.repetitions
     columns = (

@@ -49,7 +49,14 @@ from wire.text import name_from_text
 Key = tuple[str, bytes, int]
 """Server address, lower-cased name, type."""
 
-_HIT_S = 0.001
+_STEP_S = 0.001
+_OPTIONS = (
+    "server.workers=1",
+    "upstream.allow-loopback=true",
+    "upstream.ipv6=false",
+    "trust.rfc5011=false",
+    'cache.size="4G"',
+)
 
 
 @dataclass
@@ -71,38 +78,33 @@ class Recording:
 class Replay:
     """A service and a mesh whose servers are a recording. Fulfils `resolver.server.service.Submitter`."""
 
-    def __init__(self, built: Hierarchy, recording: Recording, ask: Callable[[Key, bytes], bytes] | None = None) -> None:
-        """`ask`: gets what the recording lacks."""
-        config = load(
-            None,
-            [
-                f'upstream.root-hints="{built.hints}"',
-                "upstream.allow-loopback=true",
-                "upstream.ipv6=false",
-                f'trust.anchors="{built.anchor}"',
-                "trust.rfc5011=false",
-                "server.workers=1",
-                'cache.size="2G"',
-            ],
-        )
+    def __init__(
+        self, options: Sequence[str], recording: Recording, ask: Callable[[Key, bytes], bytes] | None = None
+    ) -> None:
+        """`options`: of the configuration, as for `--set`; `ask`: gets what the recording lacks."""
+        config = load(None, [*_OPTIONS, *options])
         self.recording = recording
         self.ask = ask
         self.exchanges = 0
         self.counters = Counters()
         self.entropy = Entropy()
         self.mesh = Mesh(build_settings(config), build_trust(config), build_policy(config), random.Random(1))
-        self.packets = PacketCache(1 << 30)
+        self.packets = PacketCache(1 << 31)
         self.service = Service(self, build_access(config), build_identity(config), self.counters, self.packets, Silent())
         self.now = Now(recording.wall, clock.monotonic())
         self.rcodes: dict[int, int] = {}
 
     def query(self, packet: bytes) -> None:
         """One client's query, to its end."""
-        self.now = Now(self.now.wall + _HIT_S, self.now.mono + _HIT_S)
+        self.now = Now(self.now.wall + _STEP_S, self.now.mono + _STEP_S)
         key = cache_key(packet)
         hit = self.packets.find(key, self.now.mono)
         if hit is None:
             self.service.take(packet, "127.0.0.1", Transport.UDP, self._answered, key)
+
+    def query_uncached(self, packet: bytes) -> None:
+        """The same without the packet cache."""
+        self.service.take(packet, "127.0.0.1", Transport.UDP, self._answered)
 
     def submit(
         self, waiter: Waiter, question: Question, *, checking_disabled: bool = False, scope: Scope | None = None
@@ -115,6 +117,7 @@ class Replay:
                 work.extend(self.mesh.reply(action.ask_id, self._exchange(action)))
             elif isinstance(action, Finish):
                 waiter.finish(action.resolution, self.now)
+        self.mesh.next_deadline()  # as the driver does: it forgets what has ended
 
     def renew(self, question: Question) -> None:
         """Nothing lives so long here."""
@@ -139,6 +142,11 @@ class Replay:
     def _answered(self, response: bytes) -> None:
         rcode = response[3] & t.RCODE_MASK
         self.rcodes[rcode] = self.rcodes.get(rcode, 0) + 1
+
+
+def of_hierarchy(built: Hierarchy) -> list[str]:
+    """The options under which the benchmark's hierarchy is resolved."""
+    return [f'upstream.root-hints="{built.hints}"', f'trust.anchors="{built.anchor}"']
 
 
 class Silent:
@@ -186,7 +194,7 @@ def record(built: Hierarchy, folder: Path, fill: Sequence[bytes], measured: Sequ
 
     try:
         authority.await_ready()
-        replay = Replay(built, recording, ask)
+        replay = Replay(of_hierarchy(built), recording, ask)
         for packet in (*fill, *measured):
             replay.query(packet)
     finally:
@@ -212,7 +220,7 @@ def recorded(scale: Scale, workload: str, built: Hierarchy, count: int) -> tuple
 
 def run(built: Hierarchy, recording: Recording, fill: Sequence[bytes], measured: Sequence[bytes]) -> Figures:
     """One pass from an empty memory."""
-    replay = Replay(built, recording)
+    replay = Replay(of_hierarchy(built), recording)
     for packet in fill:
         replay.query(packet)
     exchanges = replay.exchanges
@@ -237,7 +245,7 @@ def least_us(passes: Sequence[Figures]) -> float:
 
 def profile(built: Hierarchy, recording: Recording, fill: Sequence[bytes], measured: Sequence[bytes], rows: int) -> None:
     """One pass under cProfile: calls are exact, times of small functions look larger than they are."""
-    replay = Replay(built, recording)
+    replay = Replay(of_hierarchy(built), recording)
     for packet in fill:
         replay.query(packet)
     profiler = cProfile.Profile()

@@ -78,7 +78,7 @@ class SignatureResult:
             signature's validity; `valid_s`: that last alone.
     """
 
-    __slots__ = ("closest_encloser", "key", "ok", "reason", "rrsig", "text", "ttl_cap_s", "valid_s")
+    __slots__ = ("_rrsig", "closest_encloser", "key", "ok", "reason", "text", "ttl_cap_s", "valid_s")
 
     def __init__(
         self,
@@ -94,11 +94,17 @@ class SignatureResult:
         self.ok = ok
         self.reason = reason
         self.text = text
-        self.rrsig = rrsig
+        # Results are remembered with what they are of, by the million: so only the octets, which the set has too.
+        self._rrsig = None if rrsig is None else rrsig.rdata
         self.key = key
         self.closest_encloser = closest_encloser
         self.ttl_cap_s = ttl_cap_s
         self.valid_s = valid_s
+
+    @property
+    def rrsig(self) -> Rrsig | None:
+        """The signature meant, taken apart anew."""
+        return None if self._rrsig is None else Rrsig(self._rrsig)
 
     def __repr__(self) -> str:
         return f"SignatureResult({self.ok}, {self.reason.name}, {self.text!r})"

@@ -53,9 +53,9 @@ class Validated:
         self.verdict = verdict
         self.ttl_cap_s: int | None = None
         self.zone: ZoneTrust | None = None
-        self.signatures: list[tuple[RRset, SignatureResult]] = []
+        self.signatures: Sequence[tuple[RRset, SignatureResult]] = ()
         self.denial: Denial | None = None
-        self.authority: list[RRset] = []
+        self.authority: Sequence[RRset] = ()
 
     def __repr__(self) -> str:
         return f"Validated({self.verdict.security.value}, {self.verdict.reason.name}, {self.verdict.text!r})"
@@ -187,7 +187,7 @@ class _Check:
             return (yield from self._rrset(rrset))
         holder = trust if trust.secure else base
         result = self._verify(rrset, holder, sigs)
-        self.out.signatures.append((rrset, result))
+        self.out.signatures = (*self.out.signatures, (rrset, result))
         # No signature can hold: none is by a zone that could be this one. What it says is only why.
         return self._bogus(
             Reason.RRSIG_MALFORMED if result.ok else result.reason, result.text or "signature by an impossible signer"
@@ -200,7 +200,7 @@ class _Check:
             where = _describe(rrset.name, rrset.rtype)
             return self._bogus(Reason.RRSIG_MALFORMED, f"signer's name {name_to_text(signer)} is no zone for {where}")
         result = self._verify(rrset, trust, sigs)
-        self.out.signatures.append((rrset, result))
+        self.out.signatures = (*self.out.signatures, (rrset, result))
         if not result.ok:
             return self._bogus(result.reason, result.text)
         self._cap(result)
@@ -273,18 +273,19 @@ class _Check:
             if soa.rtype != t.SOA or soa.name != trust.zone:
                 continue
             result = self.walker.verify(soa, trust)
-            self.out.signatures.append((soa, result))
+            self.out.signatures = (*self.out.signatures, (soa, result))
             if not result.ok:
                 return self._bogus(result.reason, result.text)
             self._cap(result)
-            self.out.authority.insert(0, soa)
+            self.out.authority = [soa, *self.out.authority]
         return verdict
 
     def _by_denial(self, denial: Denial, verified: VerifiedDenials, trust: ZoneTrust) -> Verdict:
         """What a proof amounts to."""
         self.out.denial = denial
         results = verified.results
-        self.out.signatures += [(rrset, results[id(rrset)]) for rrset in verified.records]
+        found = [(rrset, results[id(rrset)]) for rrset in verified.records]
+        self.out.signatures = (*self.out.signatures, *found)
         if denial.proof is Proof.PROVEN or denial.proof is Proof.NO_DELEGATION:
             for result in verified.of(denial.used):
                 self._cap(result)

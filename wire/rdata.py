@@ -98,6 +98,7 @@ class Rrsig:
         "key_tag",
         "labels",
         "original_ttl",
+        "rdata",
         "signature",
         "signer",
     )
@@ -112,6 +113,7 @@ class Rrsig:
             self.inception,
             self.key_tag,
         ) = _RRSIG_HEAD.unpack_from(rdata)
+        self.rdata = rdata
         end = name_end(rdata, 18)
         self.signer: Name = rdata[18:end]
         self.head = rdata[:end]

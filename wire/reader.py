@@ -154,12 +154,24 @@ def _read_section(wire: bytes, pos: int, count: int, section: list[RRset], names
             key = (owner, set_type, rclass)
             rrset = sets.get(key)
             if rrset is None:
-                sets[key] = rrset = RRset(owner, set_type, ttl, [], [], rclass)
+                # Lists made with their first member have no room to spare: a million of them are remembered.
+                if rtype == t.RRSIG:
+                    sets[key] = rrset = RRset(owner, set_type, ttl, [], [rdata], rclass)
+                else:
+                    sets[key] = rrset = RRset(owner, set_type, ttl, [rdata], [], rclass)
                 section.append(rrset)
-        joined = rrset.sigs if rtype == t.RRSIG else rrset.rdatas
-        if joined:
+                continue
+        if rtype == t.RRSIG:
+            if rrset.sigs:
+                several = True
+                rrset.sigs.append(rdata)
+            else:
+                rrset.sigs = [rdata]
+        elif rrset.rdatas:
             several = True
-        joined.append(rdata)
+            rrset.rdatas.append(rdata)
+        else:
+            rrset.rdatas = [rdata]
         if ttl < rrset.ttl:
             rrset.ttl = ttl  # RFC 2181 §5.2: differing TTLs, treat as the least
     if several:

@@ -7,6 +7,7 @@ Bounded in records over all zones; the zone first heard of goes first, as a whol
 """
 
 from bisect import bisect_right, insort
+from collections.abc import Sequence
 from typing import Final, Generic, TypeVar
 
 from resolver.cache.selection import Selection
@@ -95,7 +96,7 @@ class DenialCache:
         """What exactly this zone has proven."""
         return self._zones.get(zone)
 
-    def learn(self, zone: Name, records: list[RRset], expires: float) -> None:
+    def learn(self, zone: Name, records: Sequence[RRset], expires: float) -> None:
         """Keep the verified SOA, NSEC and NSEC3 RRsets of a secure answer until `expires` (monotonic seconds)."""
         known = self._zone(zone)
         before = len(known)

@@ -7,6 +7,7 @@ RFC 1034 §4.3.2 and §5.3.3, RFC 2181 §5.4.1 and §9, RFC 2308 §2, RFC 6672 �
 """
 
 from enum import Enum
+from typing import Final
 
 from resolver.iteration.addresses import text_of
 from trust.policy import Budget
@@ -18,6 +19,8 @@ from wire.name import Name, is_strict_subdomain, is_subdomain, replace_suffix
 from wire.rrset import RRset
 
 _PROOF_TYPES = frozenset((t.SOA, t.NSEC, t.NSEC3))
+_NO_PROOFS: Final[list[RRset]] = []
+"""One empty list for all answers that carry no proof; a step's lists are never changed."""
 
 
 class Shape(Enum):
@@ -122,9 +125,12 @@ def _direct(message: Message, qname: Name, qtype: int, zone: Name, server: Addre
         return None
     if qtype == t.ANY or qtype == t.RRSIG or not is_subdomain(qname, zone):
         return None
-    proofs = [r for r in message.authority if r.rtype in _PROOF_TYPES]
-    if proofs:
-        proofs = _proofs(_within(proofs, zone))
+    proofs = _NO_PROOFS
+    for other in message.authority:
+        if other.rtype in _PROOF_TYPES:
+            proofs = _proofs(_within(message.authority, zone))
+            break
+    rrset.name = qname  # the same name, once in memory
     return [Step(qname, qtype, Kind.ANSWER, [rrset], proofs, zone, server)]
 
 

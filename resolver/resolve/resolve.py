@@ -9,7 +9,7 @@ When no authority answers, expired data may be served (`stale`).
 RFC 1034 §3.6.2 and §5.3, RFC 2308 §2, RFC 4035 §3.2, RFC 6672 §3.1 (synthesised CNAME), RFC 8914, RFC 9520.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from resolver.cache.failures import Failure
 from resolver.cache.memory import View
@@ -146,7 +146,7 @@ def _resolve(
     return answer.failed(Reason.ALIAS_LOOP, "alias chain leads back to itself", view)
 
 
-def _authority_of(link: Link) -> list[RRset]:
+def _authority_of(link: Link) -> Sequence[RRset]:
     """What goes into the authority section with a link: a denial's SOA and proof, a wildcard's proof (RFC 4035 §3.1.3).
 
     With a secure link goes only what is verified, since AD speaks of the authority section too (RFC 4035 §3.2.3).
@@ -159,7 +159,7 @@ def _authority_of(link: Link) -> list[RRset]:
     return [rrset for rrset in step.authority if rrset.rtype in _DENIAL_TYPES]
 
 
-def _extend(section: list[tuple[RRset, float]], rrsets: list[RRset], expires: float) -> None:
+def _extend(section: list[tuple[RRset, float]], rrsets: Sequence[RRset], expires: float) -> None:
     """Add sets to a section, none twice: a chain may pass the same DNAME, or rest on the same proof, more than once."""
     for rrset in rrsets:
         if not any(rrset == present for present, _ in section):
