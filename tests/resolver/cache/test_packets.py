@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resolver.cache.packets import LONGEST, PacketCache, cache_key, ttl_offsets
+from resolver.cache.packets import LONGEST, PacketCache, cache_key, key_and_cookie, ttl_offsets
+from wire.reader import read
 
 COOKIES = st.binary(min_size=8, max_size=8) | st.binary(min_size=16, max_size=40)
 OTHER_OPTIONS = st.lists(
@@ -269,3 +270,39 @@ def test_nothing_is_wanted_of_what_nobody_said_so():
     cache.put(b"key", SMALL, 100.0, 200.0)
     cache.renew(b"other", 100.0)
     assert not any(cache.find(b"key", mono).due for mono in (150.0, 199.0))
+
+
+@settings(deadline=None)
+@given(queries(), st.lists(st.tuples(st.integers(0, 9), COOKIES), max_size=3))
+def test_the_cookie_found_is_the_first_that_the_query_has(query, cookies):
+    if query[3] is None:
+        cookies = []
+    wire = to_wire(query, ident=1, cookies=cookies)
+    edns = read(wire).edns
+    shown = [data for code, data in edns.options if code == 10] if edns is not None else []
+    assert key_and_cookie(wire) == (cache_key(wire), shown[0] if shown else b"")
+
+
+@settings(deadline=None)
+@given(st.lists(OTHER_OPTIONS, max_size=2), st.integers(0, 3), st.binary(min_size=24, max_size=24))
+def test_an_option_is_put_behind_an_answer(options, addresses, cookie):
+    """The answer is the same in everything else."""
+    response = dns.message.make_response(dns.message.make_query("www.example.jp", "A"))
+    response.use_edns(0, 0, 1232, options=[dns.edns.GenericOption(*option) for some in options for option in some])
+    if addresses:
+        texts = [f"192.0.2.{number}" for number in range(addresses)]
+        response.answer.append(dns.rrset.from_text("www.example.jp.", 300, "IN", "A", *texts))
+    cache = PacketCache(1 << 20)
+    wire = response.to_wire()
+    cache.put(b"key", wire, 1000.0, 2000.0)
+    packet = cache.find(b"key", 1000.0)
+    before = read(wire)
+    for _ in range(2):  # where the option goes is found out once
+        said = read(wire[:2] + packet.with_option(b"\0\x0a\0\x18" + cookie))
+        assert said.edns.options == [*before.edns.options, (10, cookie)]
+        assert [(rrset.name, rrset.rdatas) for rrset in said.answer] == [
+            (rrset.name, rrset.rdatas) for rrset in before.answer
+        ]
+    plain = dns.message.make_response(dns.message.make_query("www.example.jp", "A"))
+    cache.put(b"key", plain.to_wire(), 1000.0, 2000.0)
+    assert cache.find(b"key", 1000.0).with_option(b"\0\x0a\0\0") == plain.to_wire()[2:], "no OPT, no option"

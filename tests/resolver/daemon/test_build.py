@@ -10,22 +10,26 @@ from resolver.daemon import hints
 from resolver.daemon.build import (
     anchor_summary,
     build_access,
+    build_cookie_secrets,
     build_identity,
     build_policy,
+    build_protection,
     build_settings,
     build_tcp_bounds,
     build_trust,
+    pack,
     packet_cache_size,
     worker_count,
 )
 from resolver.daemon.errors import StartError
 from resolver.daemon.hints import root_servers
-from resolver.daemon.worker import share_descriptors
+from resolver.daemon.worker import make_plan, share_descriptors
 from resolver.settings import Minimise
 from tests.conftest import require_corpora
 from trust.policy import Sha1
 from trust.vocabulary import Address
 from wire import types as t
+from wire.limits import Limits
 from wire.text import name_from_text, rrsets_from_text
 
 
@@ -205,3 +209,60 @@ def test_sockets_to_servers_and_clients_share_the_descriptors(files):
     assert clients == 100 or files < 300
     assert udp <= 4096
     assert tcp <= 256
+
+
+def protection(*overrides, shadow=()):
+    config = parse("", overrides=overrides)
+    return build_protection(config, build_cookie_secrets(config), Limits(frozenset(shadow)))
+
+
+def test_clients_are_protected_by_default_only_from_what_no_honest_one_does():
+    found = protection()
+    assert (found.clients, found.responses) == (None, None)
+    assert found.cookies is not None
+    assert not found.demanded
+    assert found.per_client.value == 2000
+    assert sum(found.refusals.allows(1000.0) for _ in range(200)) == 100
+    assert build_cookie_secrets(parse("")) == build_cookie_secrets(parse("")), "reloads keep it"
+    assert build_cookie_secrets(parse("", overrides=["server.cookies=false"])) == ()
+
+
+def test_every_option_of_protection_arrives():
+    found = protection(
+        "server.cookies=false",
+        "limits.client-rate=10",
+        "limits.response-rate=4",
+        "limits.burst=3s",
+        "limits.slip=7",
+        "limits.prefix-ipv4=16",
+        "limits.prefix-ipv6=48",
+        "limits.queries-per-client=5",
+        "limits.refusals=0",
+        'limits.exempt=["10.0.0.0/8"]',
+    )
+    assert found.cookies is None
+    bucket = found.clients.bucket("192.0.2.1", 1000.0)
+    assert bucket is found.clients.bucket("192.0.255.1", 1000.0)
+    assert found.clients.bucket("2001:db8::1", 1000.0) is found.clients.bucket("2001:db8:0:ffff::1", 1000.0)
+    assert sum(found.clients.allows(bucket, 1000.0) for _ in range(100)) == 30
+    assert sum(found.responses.allows(1, 1, 1000.0) for _ in range(100)) == 12
+    assert sum(found.slips() for _ in range(70)) == 10
+    assert found.per_client.value == 5
+    assert not found.refusals.allows(1000.0)
+    assert found.counted("10.1.2.3") is None
+    assert found.counted("192.0.2.1") is not None
+    assert protection("server.require-cookie=true").demanded
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "fe80::1%lo"])
+def test_addresses_are_packed_as_by_the_standard_library(address):
+    assert pack(address) == ip_address(address.partition("%")[0]).packed
+
+
+def test_a_secret_is_not_in_the_plans_words(tmp_path):
+    file = tmp_path / "cookies"
+    file.write_text("00112233445566778899aabbccddeeff")
+    file.chmod(0o600)
+    plan = make_plan(parse("", overrides=[f"server.cookie-secret={file}"]))
+    assert plan.cookie_secrets == (bytes.fromhex("00112233445566778899aabbccddeeff"),)
+    assert repr(plan.cookie_secrets) not in repr(plan)

@@ -8,6 +8,8 @@ import dns.flags
 import dns.message
 import dns.rcode
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from resolver.protect.cookies import Cookies, Standing
 from resolver.protect.protection import Protection, packed
@@ -15,6 +17,7 @@ from resolver.protect.rates import ClientRates, Prefixes, Rate, ResponseRates
 from resolver.resolution import Resolution
 from resolver.server import clock
 from resolver.server.access import AccessList
+from resolver.server.gate import Gate
 from tests.resolver.server.queries import ede_codes, make_query
 from tests.resolver.server.test_listen_tcp import talk as talk_tcp
 from tests.resolver.server.test_listen_udp import Client, talk
@@ -46,7 +49,7 @@ def protection(*, rate=0.0, burst=1.0, responses=0.0, length=32, exempt=(), shad
         prefixes=prefixes,
         cookies=Cookies([SECRET]) if cookies else None,
         clients=ClientRates(rate, burst, prefixes, packed) if rate or responses else None,
-        responses=ResponseRates(responses, burst) if responses else None,
+        responses=ResponseRates(responses, burst, 1 << 10) if responses else None,
         **more,
     )
 
@@ -462,3 +465,39 @@ def test_refusals_are_bounded_and_cost_no_reading():
         stranger.close()
 
     talk(story, service)
+
+
+# --- anything at all -------------------------------------------------------------------------------------------------
+
+FUZZED = st.one_of(
+    st.binary(max_size=100),
+    st.binary(max_size=60).map(lambda tail: b"\0\0\1\0\0\1\0\0\0\0\0\1" + tail),
+    st.builds(
+        lambda shown, size, cut: with_cookie(shown, payload=size, ident=0).to_wire()[: cut or None],
+        st.binary(max_size=45),
+        st.integers(0, 65535),
+        st.integers(0, 80),
+    ),
+)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.tuples(FUZZED, st.sampled_from(["127.0.0.1", "127.0.0.2", "::1", "192.0.2.1", "2001:db8::1"])), max_size=20)
+)
+def test_no_packet_does_harm(packets):
+    """Whatever comes, in whatever order: no exception, at most one response each, and never one to a response."""
+    service = make_service(protection=protection(rate=RARELY, burst=4, responses=RARELY, refusals=Rate(RARELY, 3)))
+    gate = Gate(service)
+    for packet, client in packets:
+        heard = []
+        gate.take(packet, client, heard.append, clock.monotonic())
+        assert len(heard) <= 1
+        for response in heard:
+            assert not packet[2] & 0x80
+            assert response[:2] == packet[:2]
+            assert response[2] & 0x80
+            assert len(response) <= 1232
+            dns.message.from_wire(response)
+    assert service.unanswered == 0
+    assert service.held == {}
