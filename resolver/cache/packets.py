@@ -151,7 +151,7 @@ class PacketCache:
         """Have a hit near the end of this packet's life tell that its data is wanted; said of one that was just put."""
         packet = self.table.get(key)
         if packet is not None and packet.expires - mono > PREFETCH_TTL / 2:  # what is fetched has a life of its own
-            packet.renew = int(packet.expires - (packet.expires - mono) / PREFETCH_PART)
+            packet.renew = float(int(packet.expires - (packet.expires - mono) / PREFETCH_PART))
 
     def clear(self) -> None:
         """Drop everything: a new epoch."""
