@@ -5,7 +5,7 @@ import dns.message
 import dns.rcode
 import pytest
 
-from resolver.server import failing
+from resolver.server import clock, failing
 from resolver.server.access import AccessList
 from resolver.server.failing import FailingResponses
 from resolver.server.service import Service
@@ -37,6 +37,7 @@ def servfail(question: Question):  # type: ignore[no-untyped-def]
         errors=[(7, "expired")],
     )  # fmt: skip
     made.reason = Reason.SIGNATURE_EXPIRED
+    made.expires_mono = clock.monotonic() + 60
     return made
 
 
