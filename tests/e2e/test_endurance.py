@@ -20,7 +20,7 @@ def test_nothing_is_lost_and_no_verdict_is_wrong() -> None:
 
 
 def made(**facts: object) -> endurance.Outcome:
-    outcome = endurance.Outcome(endurance.Plan(seconds=60.0, rate=2000), sent=120_000, kills=11, allowed=11 * 64)
+    outcome = endurance.Outcome(endurance.Plan(seconds=60.0, rate=2000), sent=120_000, kills=11, allowed=11 * 128)
     for name, value in facts.items():
         setattr(outcome, name, value)
     return outcome
@@ -30,8 +30,9 @@ def made(**facts: object) -> endurance.Outcome:
     ("outcome", "said"),
     [
         (made(sent=90_000), "too busy"),
-        (made(lost=11 * 64 + 1), "without an answer"),
+        (made(lost=11 * 128 + 1), "without an answer"),
         (made(wrong=["x"]), "wrong verdicts"),
+        (made(unresolved=121), "no authority"),
         (made(tcp_closed=12), "TCP connections"),
         (made(memory=[(50 << 20, 50 << 20)] * 40 + [(60 << 20, 50 << 20)] * 20), "memory of the supervisor"),
         (made(memory=[(50 << 20, 50 << 20)] * 40 + [(50 << 20, 60 << 20)] * 20), "memory of the largest worker"),
@@ -44,7 +45,7 @@ def test_what_does_not_hold_is_said(outcome: endurance.Outcome, said: str) -> No
 
 
 def test_what_holds_is_not_a_fault() -> None:
-    outcome = made(lost=11 * 64, tcp_closed=11, memory=[(50 << 20, 50 << 20)] * 60)
+    outcome = made(lost=11 * 128, unresolved=120, tcp_closed=11, memory=[(50 << 20, 50 << 20)] * 60)
     endurance.judge(outcome, [], 0)
     assert outcome.faults == []
     endurance.judge(outcome, [RuntimeError("reload")], 2)
@@ -59,4 +60,4 @@ def test_the_load_is_read() -> None:
     endurance.read_load(text, outcome)
     assert (outcome.sent, outcome.answered, outcome.lost, outcome.wrong) == (6, 5, 1, [])
     endurance.read_load(text + f"> NOERROR {endurance.BROKEN} A 0.1\n> SERVFAIL n1.wild.example.jp A 0.1\n", outcome)
-    assert len(outcome.wrong) == 2
+    assert (len(outcome.wrong), outcome.unresolved) == (1, 1)
