@@ -322,8 +322,8 @@ METRICS: Final = (
         "upstream_exchanges",
         "counter",
         ("family", "transport", "result"),
-        "Ended exchanges with name servers: answer, truncated, timeout, unreachable, malformed, case, spoofed, limit,"
-        " abandoned.",
+        "Ended exchanges with name servers: answer, truncated, timeout, unreachable, malformed, case, spoofed,"
+        " oversize, limit, abandoned.",
         _part("exchanges"),
     ),
     Metric("upstream_seconds", "histogram", (), "Time to an answer of a name server.", _upstream_seconds),

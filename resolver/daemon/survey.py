@@ -61,7 +61,7 @@ async def exchange(driver: Driver, ask: Ask) -> Reply:
         if reply.trouble is not Trouble.TIMEOUT:
             break
     truncated = reply.message is not None and reply.message.truncated
-    if truncated or reply.trouble in (Trouble.CASE, Trouble.SPOOFED):
+    if truncated or reply.trouble in (Trouble.CASE, Trouble.SPOOFED, Trouble.OVERSIZE):
         ask.transport = Transport.TCP
         reply = await _once(driver, ask)
     return reply

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from resolver.config import parse
+from resolver.config import ConfigError, parse
 from resolver.daemon import hints
 from resolver.daemon.build import (
     anchor_summary,
@@ -70,6 +70,8 @@ def test_every_option_of_the_core_arrives():
         "cache.max-negative-ttl=60",
         "server.local-zones=false",
         "trust.nta.extended-error=false",
+        "upstream.cookies=false",
+        "limits.shadow=cname-hops,packets-per-query",
     )
     assert (found.prime, found.port, found.ipv6, found.minimise) == (False, 5353, False, Minimise.STRICT)
     assert (found.randomise_case, found.allow_loopback, found.private_servers) == (False, True, True)
@@ -79,6 +81,23 @@ def test_every_option_of_the_core_arrives():
     assert (found.min_ttl, found.max_ttl, found.max_negative_ttl) == (5, 3600, 60)
     assert (found.local_zones, found.nta_extended_error) == (False, False)
     assert {address.port for addresses in found.root.values() for address in addresses} == {5353}
+    assert (found.cookie_secret, found.shadow) == (b"", {"cname-hops", "packets-per-query"})
+
+
+def test_cookies_to_servers_have_a_secret_of_their_own_each_time():
+    secrets = {settings().cookie_secret for _ in range(3)}
+    assert len(secrets) == 3
+    assert all(len(secret) == 32 for secret in secrets)
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"), [("cname-hopps", "not a limit"), ("seconds-per-resolution", "always enforced")]
+)
+def test_what_cannot_be_in_shadow(name, problem):
+    with pytest.raises(ConfigError) as error:
+        parse(f"[limits]\nshadow = [{name!r}]\n")
+    assert problem in str(error.value)
+    assert "cname-hops" in str(error.value), "what there is"
 
 
 def test_packaged_hints_are_those_of_the_root_zone():
