@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from structlog.typing import FilteringBoundLogger
@@ -64,7 +65,7 @@ class Source:
     Attributes:
         version: of the table. loaded: whether there are rules to be applied, be there none in the zone.
         loaded_wall, checked_wall: when the table came, and when it was last known to be current; 0 for never.
-        problem: why it is not as it should be; "" when it is. due_mono: when its primary is to be asked.
+        problem: why it is not as it should be; "" when it is. stamp: of the file that was read. due_mono: when its primary is to be asked.
         results: how looks for news ended: "unchanged", "full", "delta", "failed".
     """
 
@@ -75,6 +76,7 @@ class Source:
     loaded_wall: float = 0.0
     checked_wall: float = 0.0
     problem: str = ""
+    stamp: str = ""
     due_mono: float = 0.0
     delta: Delta | None = None
     results: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("unchanged", "full", "delta", "failed"), 0))
@@ -170,9 +172,10 @@ class PolicyKeeper:
                 source.table, source.version, source.loaded = old.table, old.version, old.loaded
                 source.loaded_wall, source.checked_wall = old.loaded_wall, old.checked_wall
                 source.problem, source.due_mono, source.results = old.problem, old.due_mono, old.results
+                source.stamp = old.stamp
             if not source.loaded:
                 self._recall(source)
-            if zone.file is not None:
+            if zone.file is not None and (not source.stamp or source.stamp != _stamp(zone.file) or source.problem):
                 yield from self._read(source)
             coming.append(source)
         self._coming = coming
@@ -184,19 +187,19 @@ class PolicyKeeper:
         copy = self._store.read(source.label, source.config.source)
         if copy is None:
             return
-        table, checked = copy
+        table, checked, stamp = copy
         soa = table.soa
         if soa is None or (source.config.file is None and self._wall() - checked > soa.expire):
             return
         self._replace(source, table)
-        source.checked_wall = checked
-        if source.config.file is None:
-            self._log.info("policy-zone-recalled", zone=source.label, serial=soa.serial, rules=len(table))
+        source.checked_wall, source.stamp = checked, stamp
+        self._log.info("policy-zone-recalled", zone=source.label, serial=soa.serial, rules=len(table))
 
     def _read(self, source: Source) -> Iterator[None]:
         """Read a file; a bad one leaves what was there."""
         assert source.config.file is not None
         table = None
+        stamp = _stamp(source.config.file)  # of before: what changes while it is read is read again
         try:
             for table in read_table(source.config.file, source.name):  # noqa: B007 - the last one is wanted
                 yield
@@ -204,12 +207,15 @@ class PolicyKeeper:
             self._failed(source, str(error))
             return
         assert table is not None
+        source.stamp = stamp
         self._took(source, table, "full")
         yield from self._keep_copy(source)
 
     def _keep_copy(self, source: Source) -> Iterator[None]:
         try:
-            yield from self._store.write(source.label, source.config.source, source.checked_wall, source.table)
+            yield from self._store.write(
+                source.label, source.config.source, source.checked_wall, source.table, source.stamp
+            )
         except OSError as error:
             self._log.warning("policy-copy-not-written", zone=source.label, problem=error.strerror)
 
@@ -403,6 +409,15 @@ class PolicyKeeper:
     def wake(self) -> None:
         """There may be something to do."""
         self._woken.set()
+
+
+def _stamp(file: Path) -> str:
+    """By which a file is known to be the same as before; "" when it cannot be looked at."""
+    try:
+        found = file.stat()
+    except OSError:
+        return ""
+    return f"{found.st_mtime_ns} {found.st_size} {found.st_ino}"
 
 
 async def _slowly(steps: Iterator[Any]) -> None:

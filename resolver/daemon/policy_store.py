@@ -24,8 +24,9 @@ class PolicyStore:
     def __init__(self, directory: Path | None) -> None:
         self._directory = None if directory is None else directory / "policy"
 
-    def write(self, label: str, source: str, checked_wall: float, table: ZoneTable) -> Iterator[None]:
-        """Write a copy, a slice at each step. `source`: where it came from; `checked_wall`: when that was known to be so.
+    def write(self, label: str, source: str, checked_wall: float, table: ZoneTable, stamp: str = "") -> Iterator[None]:
+        """Write a copy, a slice at each step. `source`: where it came from; `checked_wall`: when that was known to be so;
+        `stamp`: by which a file is known to be the same.
 
         Raises:
             OSError: it cannot be written.
@@ -35,7 +36,7 @@ class PolicyStore:
         self._directory.mkdir(mode=0o750, exist_ok=True)
         path = self._path(label)
         beside = path.with_suffix(".new")
-        head = {"format": _FORMAT, "zone": label, "source": source, "ignored": table.ignored}
+        head = {"format": _FORMAT, "zone": label, "source": source, "ignored": table.ignored, "stamp": stamp}
         head |= {"soa": table.soa.rdata.hex(), "ttl": table.soa.ttl, "rules": len(table)}
         with beside.open("w", encoding="ascii") as out:
             out.write(json.dumps(head) + "\n")
@@ -47,8 +48,10 @@ class PolicyStore:
         beside.replace(path)
         self.touch(label, checked_wall)
 
-    def read(self, label: str, source: str) -> tuple[ZoneTable, float] | None:
-        """The copy of a zone from that source, and when it was last known to be current; None when there is none."""
+    def read(self, label: str, source: str) -> tuple[ZoneTable, float, str] | None:
+        """The copy of a zone from that source, when it was last known to be current, and its stamp; None when there is
+        none.
+        """
         if self._directory is None:
             return None
         with (
@@ -63,7 +66,8 @@ class PolicyStore:
                 table.take(json.loads(line))
             table.soa = Soa.of(bytes.fromhex(head["soa"]), head["ttl"])
             table.ignored = head["ignored"]
-            return (table, os.fstat(lines.fileno()).st_mtime) if len(table) == head["rules"] else None
+            if len(table) == head["rules"]:
+                return table, os.fstat(lines.fileno()).st_mtime, str(head["stamp"])
         return None
 
     def touch(self, label: str, checked_wall: float) -> None:

@@ -12,6 +12,7 @@ import dns.zone
 import pytest
 import structlog
 
+from resolver.config import Config
 from resolver.config.loading import parse
 from resolver.daemon.channel import ChannelError
 from resolver.daemon.policy_desk import PolicyDesk, Tables
@@ -135,7 +136,7 @@ def test_a_copy_comes_back(tmp_path: Path) -> None:
     list(store.write("rpz.test", "here", 1000.0, table("a", "b")))
     found = store.read("rpz.test", "here")
     assert found is not None
-    kept, checked = found
+    kept, checked, _ = found
     assert len(kept) == 2 and checked == 1000.0 and kept.soa is not None and kept.soa.serial == 1
     store.touch("rpz.test", 2000.0)
     again = store.read("rpz.test", "here")
@@ -218,7 +219,7 @@ def test_what_does_not_fit_is_refused(what: str, arguments: dict[str, Any]) -> N
 class Keeping:
     """A keeper with one transferred zone, a clock moved by hand, and a primary that says what it is told to say."""
 
-    def __init__(self, tmp_path: Path, *workers: Worker, late: float = 0.0) -> None:
+    def __init__(self, tmp_path: Path, *workers: Worker, late: float = 0.0, config: Config = CONFIG) -> None:
         self.time = 1_000_000.0 + late
         self.answers: list[list[Record] | str] = []
         self.asked: list[int | None] = []
@@ -231,7 +232,7 @@ class Keeping:
             mono=lambda: self.time,
             fetch=self.fetch,
         )
-        self.keeper.open(CONFIG)
+        self.keeper.open(config)
 
     async def fetch(self, zone: bytes, primary: object, tsig: object, have: bytes | None) -> Transfer:
         serial = None if have is None else int.from_bytes(have[-20:-16], "big")
@@ -345,6 +346,22 @@ def test_a_configuration_with_other_zones(tmp_path: Path) -> None:
     keeping.keeper.adopt()
     assert [source.label for source in keeping.keeper.sources] == ["rpz.test", "more.test"]
     assert keeping.source.loaded and keeping.source.table.get(Trigger.QNAME, n("a")) is Action.NXDOMAIN
+
+
+def test_a_file_that_is_the_same_is_not_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.zone"
+    path.write_text(HEAD + "a CNAME .\n")
+    config = parse(f'[[policy.zones]]\nzone = "rpz.test"\nfile = "{path}"\n')
+    first = Keeping(tmp_path, config=config)
+    assert first.source.results["full"] == 1
+    second = Keeping(tmp_path, config=config)
+    assert second.source.loaded and second.source.results["full"] == 0 and second.keeper.finding == ""
+    path.write_text(HEAD + "b CNAME .\nc CNAME .\n")
+    third = Keeping(tmp_path, config=config)
+    assert third.source.results["full"] == 1 and len(third.source.table) == 2
+    path.write_text("b CNAME\n")
+    fourth = Keeping(tmp_path, config=config)
+    assert fourth.source.loaded and len(fourth.source.table) == 2 and "line 1" in fourth.keeper.finding
 
 
 def test_the_reader_is_a_generator() -> None:
