@@ -14,7 +14,9 @@ An event has a short name and its facts as keys. Names of events, for whoever gr
     trust-anchor-mismatch, trust-point-without-anchor, trust-anchor-revoked, trust-anchor-unsupported,
     trust-key-ignored,
     trust-state-stale, trust-state-in-memory, clock-behind-state
-    validation-failure (guideline 2-9), query (only with log.queries), internal-error
+    clock (its state changed), clock-stepped, clock-falseticker, probe (an outcome changed)
+    servfail-anomaly, servfail-usual, baseline-lost, baseline-reset
+    validation-failure, validation-failure-repeated (guideline 2-9), query (only with log.queries), internal-error
     forgery-suspected (once a zone)
 """
 
