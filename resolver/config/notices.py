@@ -67,7 +67,9 @@ def _guideline(config: Config) -> Iterator[Notice]:
     if 0 < len(config.clock.ntp_servers) < 3:
         yield Notice("clock.ntp-servers", "of fewer than three time servers a false one cannot be told", "guideline 2-3")
     if config.clock.ntp_names and not config.clock.ntp_servers:
-        yield Notice("clock.ntp-names", "without clock.ntp-servers only the kernel says whether the clock is right", "guideline 2-3")
+        yield Notice(
+            "clock.ntp-names", "without clock.ntp-servers only the kernel says whether the clock is right", "guideline 2-3"
+        )
     if config.log.queries:
         yield Notice("log.queries", "every query of every user is written to the log", "RFC 9076")
     if config.trust.sha1 == "validate":

@@ -9,6 +9,7 @@ kept.
 import contextlib
 import http.client
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -187,7 +188,7 @@ def test_a_wrong_clock_shows_everywhere_and_time_servers_are_found(
         for _ in range(8):
             response = here.ask(OTHER)
             assert response.rcode() == dns.rcode.SERVFAIL
-            assert f"(our clock is {MONTH} s {word})" in codes(response)[code] or f"s {word})" in codes(response)[code]
+            assert re.search(rf"\(our clock is 2[56]\d{{5}} s {word}\)", codes(response)[code])
         # The time server's name is found, without AD; no other type of it.
         response = here.ask(GOOD)
         assert response.rcode() == dns.rcode.NOERROR
@@ -195,6 +196,10 @@ def test_a_wrong_clock_shows_everywhere_and_time_servers_are_found(
         assert not response.flags & dns.flags.AD
         assert "clock.ntp-names" in codes(response)[code]
         assert here.ask(GOOD, "TXT").rcode() == dns.rcode.SERVFAIL
+        # Workers that are started later know it from the start.
+        here.client.post("/v1/reload", LIMIT_S)
+        assert f"s {word})" in codes(here.ask("a." + OTHER))[code]
+        assert here.ask(GOOD).rcode() == dns.rcode.NOERROR
         assert here.daemon.stop() == 0
         assert any(line["event"] == "clock" and line["state"] == "wrong" for line in here.daemon.lines)
 

@@ -99,6 +99,8 @@ class TestNotices:
             ('[trust]\nsha1 = "validate"', "trust.sha1"),
             ("[log]\nvalidation-failures = false", "log.validation-failures"),
             ("[log]\nqueries = true", "log.queries"),
+            ('[clock]\nntp-servers = ["192.0.2.1", "192.0.2.2"]', "clock.ntp-servers"),
+            ('[clock]\nntp-names = ["ntp.example"]', "clock.ntp-names"),
         ],
     )
     def test_a_remark(self, toml: str, key: str) -> None:
