@@ -245,9 +245,11 @@ class Cut:
         ds: the DS RRset with its RRSIGs, when the referral carried one.
         denial: NSEC/NSEC3 RRsets with RRSIGs of the referral: the parent's proof that there is no DS.
         expires_mono: when the delegation must be looked at again; `forward`: ask with RD (a forwarder).
+        usable: iteration's own note: all of `servers` with their addresses, once it is known that each has one from glue
+            and every one may be asked.
     """
 
-    __slots__ = ("denial", "ds", "expires_mono", "forward", "parent", "servers", "zone")
+    __slots__ = ("denial", "ds", "expires_mono", "forward", "parent", "servers", "usable", "zone")
 
     def __init__(
         self,
@@ -267,6 +269,7 @@ class Cut:
         self.ds = ds
         self.denial = [] if denial is None else denial
         self.forward = forward
+        self.usable: list[tuple[Name, Address]] | None = None
 
     def __repr__(self) -> str:
         return f"Cut({self.zone!r}, parent={self.parent!r}, {len(self.servers)} servers)"

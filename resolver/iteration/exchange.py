@@ -27,6 +27,8 @@ from wire.message import Message
 from wire.name import Name
 
 TRIES_PER_ADDRESS: Final = 3
+RESTING_TRIES: Final = 2
+"""Servers that rest which one question tries when there are no others: enough to see that one is back."""
 EXPLORE: Final = 0.05
 """Share of questions for which a server other than the best is tried."""
 WAITS_FOR_ITSELF: Final = "address lookup waits for itself"
@@ -64,6 +66,7 @@ class Exchange:
         "looked_up",
         "minimised",
         "refused",
+        "rested",
         "tries",
         "view",
     )
@@ -78,6 +81,7 @@ class Exchange:
         self._first_finding = len(findings)
         self.avoid = avoid
         self.tries: dict[Address, int] = {}
+        self.rested = 0
         self.doubtful: Reading | None = None
         self.minimised = False
         self.looked_up: set[Question] = set()
@@ -96,6 +100,7 @@ class Exchange:
         """
         question = Question(qname, qtype)
         self.tries = {}
+        self.rested = 0
         self.doubtful = None
         self.minimised = minimised
         for attempt in range(1, ATTEMPTS.hard + 1):
@@ -153,6 +158,10 @@ class Exchange:
         pool = awake or resting
         if not pool:
             return None
+        if not awake:
+            if self.rested >= RESTING_TRIES:
+                return None
+            self.rested += 1
         pick = pool[0][1:] if len(pool) == 1 else self._draw(pool, explore=bool(awake))
         if doubt:
             servers.probes(pick[0], mono)
@@ -170,9 +179,14 @@ class Exchange:
 
     def _addresses(self) -> list[tuple[Name, Address]]:
         """Every usable address known for the cut's servers: glue first, then what was resolved."""
+        cut = self.cut
+        if cut.usable is not None:
+            return cut.usable
         out: list[tuple[Name, Address]] = []
-        configured = self.cut.expires_mono == float("inf")
-        for ns_name, glue in self.cut.servers.items():
+        configured = cut.expires_mono == float("inf")
+        complete = True
+        for ns_name, glue in cut.servers.items():
+            complete = complete and bool(glue)
             for address in glue or self.learnt.get(ns_name) or self._cached(ns_name):
                 if configured:
                     out.append((ns_name, address))
@@ -180,9 +194,13 @@ class Exchange:
                 why_not = self.filter.why_not(address.ip)
                 if not why_not:
                     out.append((ns_name, address))
-                elif address.ip not in self.refused:
+                    continue
+                complete = False
+                if address.ip not in self.refused:
                     self.refused.add(address.ip)
-                    self._note(address, ns_name, Question(self.cut.zone, t.NS), f"not queried: {why_not}")
+                    self._note(address, ns_name, Question(cut.zone, t.NS), f"not queried: {why_not}")
+        if complete:
+            cut.usable = out
         return out
 
     def _cached(self, ns_name: Name) -> list[Address]:
