@@ -15,7 +15,7 @@ WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 COPY constraints.txt ./
 RUN python -m venv /opt/akashi && /opt/akashi/bin/pip install --no-cache-dir -c constraints.txt pip setuptools
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY wire wire
 COPY trust trust
 COPY resolver resolver

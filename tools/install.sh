@@ -8,6 +8,7 @@
 # PREFIX  where the virtualenv is (/opt/akashi)
 # PYTHON  the interpreter it is made from, at the path it will have on the target (python3)
 # WHEELS  a directory of wheels to install from instead of the package index (for machines without network)
+# AKASHI_ACCELERATE=1  with the compiled core (docs/PERFORMANCE.md); needs a C compiler and Python's headers
 #
 # It starts nothing: it says how. An /etc/akashi/akashi.toml that is there is left as it is.
 set -euo pipefail
@@ -58,7 +59,13 @@ program() {
     "$PYTHON" -m venv --clear "$ROOM"
     local -a pip=("$ROOM/bin/python" -m pip install --quiet --no-cache-dir --disable-pip-version-check --root-user-action=ignore)
     "${pip[@]}" "${from[@]}" -c constraints.txt setuptools
-    PYTHONWARNINGS=ignore "${pip[@]}" "${from[@]}" -c constraints.txt --no-build-isolation "$source"
+    PYTHONWARNINGS=ignore AKASHI_ACCELERATE='' "${pip[@]}" "${from[@]}" -c constraints.txt --no-build-isolation "$source"
+    if [[ ${AKASHI_ACCELERATE:-} == 1 ]]; then
+        # The compiler checks types, so it wants the requirements, which are there by now.
+        "${pip[@]}" "${from[@]}" -c constraints.txt mypy
+        PYTHONWARNINGS=ignore "${pip[@]}" --no-deps --force-reinstall --no-build-isolation "$source"
+        "$ROOM/bin/python" -m pip uninstall --quiet --yes mypy
+    fi
     if [[ -n $DESTDIR ]]; then
         grep -rlIF --exclude-dir=site-packages "$ROOM" "$ROOM" | xargs -r sed -i "s|$ROOM|$PREFIX|g"
         find "$ROOM" -name __pycache__ -type d -prune -exec rm -rf {} +
