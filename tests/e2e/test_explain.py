@@ -323,15 +323,20 @@ def test_beside_the_running_resolver(tmp_path):
             assert world.explain("www.example.jp", "TXT", here, fresh=False)["daemon"]["answered"]
             world.net.apply(EXAMPLE, CATALOGUE["rrsig-no-all"], int(time.time()))
             server.load(world.net)
-            missing = world.explain("nothere.example.jp", "A", here, fresh=False)
-            assert missing["daemon"]["checked"]["rcode"] == "SERVFAIL"
+            for attempt in range(5):
+                gone = f"nothere{attempt}.example.jp"
+                missing = world.explain(gone, "A", here, fresh=False)["daemon"]["checked"]
+                assert missing["rcode"] == "SERVFAIL"
+                # On a busy machine its servers may be silent for too long: such a failure is forgotten within seconds.
+                if not {error["code"] for error in missing["errors"]} & {22, 23}:
+                    break
             world.net.apply(EXAMPLE, None, int(time.time()))
             server.load(world.net)
-            healed = world.explain("nothere.example.jp", "A", here, fresh=False)
+            healed = world.explain(gone, "A", here, fresh=False)
             assert (healed["answer"]["rcode"], healed["answer"]["security"]) == ("NXDOMAIN", "secure")
             # What was judged bogus is remembered for BOGUS_TTL, whatever the query with CD beside it has brought.
             assert "fails where the fresh look succeeds" in healed["daemon"]["sentence"]
-            assert "akashi cache flush nothere.example.jp" in healed["answer"]["next"]
+            assert f"akashi cache flush {gone}" in healed["answer"]["next"]
 
 
 def test_no_running_resolver(world):
