@@ -12,8 +12,8 @@ probability TAIL (Wilson and Hilferty's approximation), and never less than LEAS
 usual share, nor LEAST_COUNT failures. An anomaly begins after RISE minutes above it and ends after FALL minutes below.
 
 Robustness: what is learned of a minute is cut off at CUT standard deviations above the usual, so that an incident teaches
-little, and a lasting change is believed after days; during an anomaly the dispersion does not grow. A minute weighs by its responses, so a quiet night does not spoil the
-day's share; and with few responses the threshold is far off by itself.
+little, and a lasting change is believed after days; during an anomaly the dispersion does not grow. A minute weighs by its
+responses, so a quiet night does not spoil the day's share; and with few responses the threshold is far off by itself.
 
 Limitations: hours are UTC; weekends are not told from weekdays (their difference becomes dispersion); an incident in the
 very first hour is taken for usual (`akashi baseline --reset`).

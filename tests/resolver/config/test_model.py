@@ -51,8 +51,8 @@ def test_ports_of_stub_and_forward_are_filled_in() -> None:
 
 def test_sections() -> None:
     assert {
-        "server", "access", "upstream", "cache", "trust", "trust.nta", "policy", "policy.dns64", "limits", "metrics", "control",
-        "clock", "probe", "watch", "log",
+        "server", "access", "upstream", "cache", "trust", "trust.nta", "limits", "policy", "policy.dns64",
+        "metrics", "control", "conform", "clock", "probe", "watch", "log",
     } == SECTIONS  # fmt: skip
 
 
