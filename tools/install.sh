@@ -12,6 +12,7 @@
 #
 # It starts nothing: it says how. An /etc/akashi/akashi.toml that is there is left as it is.
 set -euo pipefail
+umask 022
 cd "$(dirname "$0")/.."
 
 PREFIX=${PREFIX:-/opt/akashi}
@@ -19,6 +20,7 @@ DESTDIR=${DESTDIR:-}
 PYTHON=${PYTHON:-python3}
 WHEELS=${WHEELS:-}
 readonly ROOM=$DESTDIR$PREFIX
+readonly STAGE=$ROOM.new
 readonly LOCAL=$DESTDIR/usr/local
 readonly MADE=(
     "$LOCAL/bin/akashi"
@@ -44,7 +46,8 @@ check() {
     "$PYTHON" -c 'import ensurepip, venv' || fail "no virtualenv can be made; on Debian: apt-get install python3-venv"
 }
 
-# The virtualenv, made at its place below DESTDIR; then every mention of that place loses DESTDIR.
+# The virtualenv, made beside its place: a daemon that runs keeps its files, and what fails half-way changes nothing. Every
+# mention of where it was made becomes one of where it will be.
 program() {
     local -a from=()
     if [[ -n $WHEELS ]]; then from=(--no-index --find-links "$WHEELS"); fi
@@ -56,22 +59,28 @@ program() {
     cp -R pyproject.toml README.md LICENSE wire trust resolver lab "$source"
     local extra
     for extra in setup.py MANIFEST.in; do if [[ -f $extra ]]; then cp "$extra" "$source"; fi; done
-    "$PYTHON" -m venv --clear "$ROOM"
-    local -a pip=("$ROOM/bin/python" -m pip install --quiet --no-cache-dir --disable-pip-version-check --root-user-action=ignore)
+    "$PYTHON" -m venv --clear "$STAGE"
+    local -a pip=("$STAGE/bin/python" -m pip install --quiet --no-cache-dir --disable-pip-version-check --root-user-action=ignore)
     "${pip[@]}" "${from[@]}" -c constraints.txt setuptools
     PYTHONWARNINGS=ignore AKASHI_ACCELERATE='' "${pip[@]}" "${from[@]}" -c constraints.txt --no-build-isolation "$source"
     if [[ ${AKASHI_ACCELERATE:-} == 1 ]]; then
         # The compiler checks types, so it wants the requirements, which are there by now.
         "${pip[@]}" "${from[@]}" -c constraints.txt mypy
         PYTHONWARNINGS=ignore "${pip[@]}" --no-deps --force-reinstall --no-build-isolation "$source"
-        "$ROOM/bin/python" -m pip uninstall --quiet --yes mypy
+        "$STAGE/bin/python" -m pip uninstall --quiet --yes mypy
     fi
-    if [[ -n $DESTDIR ]]; then
-        grep -rlIF --exclude-dir=site-packages "$ROOM" "$ROOM" | xargs -r sed -i "s|$ROOM|$PREFIX|g"
-        find "$ROOM" -name __pycache__ -type d -prune -exec rm -rf {} +
-        # The daemon's user may not write there: what is not compiled now would be compiled at each start.
-        "$ROOM/bin/python" -m compileall -q -s "$DESTDIR" "$ROOM/lib"
-    fi
+    grep -rlIF --exclude-dir=site-packages "$STAGE" "$STAGE" | xargs -r sed -i "s|$STAGE|$PREFIX|g"
+    find "$STAGE" -name __pycache__ -type d -prune -exec rm -rf {} +
+    # The daemon's user may not write there: what is not compiled now would be compiled at each start.
+    "$STAGE/bin/python" -m compileall -q -s "$STAGE" -p "$PREFIX" "$STAGE/lib"
+}
+
+# The new one takes the place of the old one.
+swap() {
+    rm -rf -- "$ROOM.old"
+    if [[ -e $ROOM ]]; then mv -- "$ROOM" "$ROOM.old"; fi
+    mv -- "$STAGE" "$ROOM"
+    rm -rf -- "$ROOM.old"
 }
 
 files() {
@@ -124,6 +133,7 @@ case ${1:-install} in
     install)
         check
         program
+        swap
         files
         activate
         say "done: $(printf '%s ' "$PREFIX" "${MADE[0]#"$DESTDIR"}" "${MADE[1]#"$DESTDIR"}" /etc/akashi/akashi.toml)"

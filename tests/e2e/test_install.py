@@ -63,6 +63,7 @@ def test_the_image_names_only_the_place_it_is_for(image: Path) -> None:
 
 
 def test_the_installed_program_runs(image: Path, libraries: Path) -> None:
+    assert not (image / "opt/akashi.new").exists()
     site = image / "opt/akashi/lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
     for package in ("wire", "trust", "resolver", "lab"):
         assert (site / package / "__init__.py").is_file()
