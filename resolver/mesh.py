@@ -294,10 +294,16 @@ class Mesh:
         # A budget of its own: what it verifies anew is not the resolution's affair.
         view = View(self.memory, Budget(self.limits), now)
         checking_disabled = mode.startswith("nocheck")
-        if task.scope is None:
-            resolution = answer_stale(question, view, checking_disabled=checking_disabled)
-        else:
-            resolution = stale_under_policy(question, view, task.scope, checking_disabled=checking_disabled)
+        try:
+            if task.scope is None:
+                resolution = answer_stale(question, view, checking_disabled=checking_disabled)
+            else:
+                resolution = stale_under_policy(question, view, task.scope, checking_disabled=checking_disabled)
+        except Exception as error:
+            if self.crashed is None:
+                raise
+            self.crashed(error)
+            return  # the resolution itself goes on
         if resolution is None:
             return
         self._actions += [Finish(token, resolution) for token in task.clients]

@@ -170,7 +170,7 @@ def _summary(document: dict[str, Any], words: Words) -> Iterator[str]:
         yield words("tree.cd", rcode=document["unchecked"]["rcode"], means=document["procedure"][0]["means"])
     yield document["daemon"]["sentence"]
     if answer["who"]:
-        yield f"{words('page.who')}: {answer['who']}."
+        yield f"{words('page.who')}: {answer['who']}{'' if words.language == 'ja' else '.'}"
         for contact in document["contacts"]:
             if contact["mail"]:
                 yield words("tree.contact", role=contact["role"], mail=contact["mail"], zone=contact["zone"])

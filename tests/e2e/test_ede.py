@@ -1,7 +1,7 @@
 """Every Extended DNS Error that the daemon gives (DESIGN §4), a test for each: the code, its place, what its text names.
 
-3 and 19 (stale answers) and 14 (not ready) are in test_availability.py, 4, 15, 16 and 17 (local policy) with that; the whole
-table without sockets is tests/resolver/test_ede_rows.py.
+3 and 19 (stale answers) and 14 (not ready) are in test_availability.py, 4, 15, 16 and 17 are with response policy; the
+whole table without sockets is tests/resolver/test_ede_rows.py.
 """
 
 import contextlib

@@ -377,6 +377,18 @@ def test_the_command_for_people(world):
         assert part in result.stdout
 
 
+def test_the_command_in_japanese(world, tmp_path):
+    html = tmp_path / "evidence.html"
+    result = command(world, "rrsig-exp-a.faults.jp", "--fresh", "--lang", "ja", "--html", str(html))
+    assert (result.returncode, result.stderr) == (1, "")
+    for part in ("署名の有効期間が過ぎています (signature expired", "対応できる人: ", "次の手順: ", "akashi nta propose"):
+        assert part in result.stdout
+    written = html.read_text()
+    assert '<html lang="ja">' in written
+    assert "原因の切り分け" in written
+    SCHEMA.validate(json.loads(command(world, "rrsig-exp-a.faults.jp", "--fresh", "--lang", "ja", "--json").stdout))
+
+
 def test_the_command_refuses_what_it_cannot_do(world, tmp_path):
     assert command(world, "www.example.jp", "--server", "ns1.example.jp").returncode == 2
     assert command(world, "www.example.jp", "--fresh", "--svg", str(tmp_path / "no" / "such")).returncode == 1

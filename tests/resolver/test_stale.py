@@ -350,3 +350,19 @@ def test_silence_is_told_as_such() -> None:
     here.passes(TTL + 5)
     fails(here, how=lambda ask, out: Trouble.UNREACHABLE)
     assert set(codes(here.ask("www.example.jp"))) >= {3, 22, 23}
+
+
+def test_a_bug_of_ours_in_expired_data_does_not_end_the_resolution() -> None:
+    here = house()
+    here.ask("www.example.jp")
+    here.passes(TTL + 5)
+    entry = here.mesh.memory.answers.stale(n("www.example.jp"), t.A, here.now.mono)
+    assert entry is not None
+    entry.validated = "nonsense"  # type: ignore[assignment]
+    told: list[Exception] = []
+    here.mesh.crashed = told.append
+    here.begin("one", "www.example.jp")
+    here.passes(2.0)
+    assert (len(told), here.finished) == (1, {})
+    here.run()
+    assert here.finished["one"].security is SECURE
