@@ -419,6 +419,9 @@ class Exchange:
         if trouble is not Trouble.TIMEOUT:
             self.tries[address] = TRIES_PER_ADDRESS
         what = f"{trouble.value}: {reply.text}" if reply.text else trouble.value
+        forgery = self.view.memory.forgery
+        if forgery.zones and forgery.under(self.cut.zone, self.view.now.mono):
+            what += ", over TCP since forgery is suspected,"
         self._note(address, ns_name, question, what, network=network)
 
     def _signed(self) -> bool:

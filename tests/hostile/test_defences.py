@@ -175,9 +175,12 @@ def test_under_forgery_all_questions_of_the_zone_go_over_tcp():
     assert asked_at(net, CALM)[0].transport is Transport.UDP
     assert len(told) == 1
     assert net.mesh.memory.servers.events["forgery-tcp"] == 1
+    net.world = lambda ip, transport, wire: respond(ip, transport, wire) if transport == "udp" else []
+    errors = net.ask(attack.question(10)).errors
+    assert any("over TCP since forgery is suspected" in text for _, text in errors), errors
     net.passes(FORGERY_SECONDS + 1)
     since = len(net.asked)
-    net.ask(attack.question(10))
+    net.ask(attack.question(11))
     assert net.asked[since].transport is Transport.UDP
 
 

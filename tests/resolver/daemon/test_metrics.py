@@ -112,6 +112,17 @@ class TestTable:
         assert got["akashi_limit_hits_total", ("enforced", "no"), ("limit", "packets-per-query")] == 0
         assert ("akashi_limit_hits_total", ("enforced", "no"), ("limit", "seconds-per-resolution")) not in got
 
+    def test_defences_and_limits_in_shadow(self):
+        stats = {"counters": {"upstream_tcp_opened": 3}, "gauges": {"forgery_zones": 2}}
+        stats |= {"defences": {"cookie-missing": 4}, "limits": {"cname-hops": 5}, "limits_shadow": {"cname-hops": 6}}
+        got = exported(Snapshot(stats))
+        assert got["akashi_upstream_defences_total", ("event", "cookie-missing")] == 4
+        assert got["akashi_upstream_defences_total", ("event", "forgery-tcp")] == 0, "there from the start"
+        assert got["akashi_limit_hits_total", ("enforced", "yes"), ("limit", "cname-hops")] == 5
+        assert got["akashi_limit_hits_total", ("enforced", "no"), ("limit", "cname-hops")] == 6
+        assert got[("akashi_upstream_tcp_connections_total",)] == 3
+        assert got[("akashi_forgery_zones",)] == 2
+
 
 class TestTally:
     def test_counts_go_up_in_a_list_that_stays_the_same(self):
