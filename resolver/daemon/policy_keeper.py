@@ -65,7 +65,8 @@ class Source:
     Attributes:
         version: of the table. loaded: whether there are rules to be applied, be there none in the zone.
         loaded_wall, checked_wall: when the table came, and when it was last known to be current; 0 for never.
-        problem: why it is not as it should be; "" when it is. stamp: of the file that was read. due_mono: when its primary is to be asked.
+        problem: why it is not as it should be; "" when it is. due_mono: when its primary is to be asked.
+        stamp: of the file that was read.
         results: how looks for news ended: "unchanged", "full", "delta", "failed".
     """
 

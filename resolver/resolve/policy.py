@@ -23,7 +23,7 @@ from resolver.policy.dns64 import TTL_WITHOUT_SOA, Dns64
 from resolver.policy.prefixes import number_of, number_of_rdata
 from resolver.policy.rpz import wildcard_target
 from resolver.policy.rule import Action, Trigger
-from resolver.policy.rules import DENIAL_TTL, Decision, Facts, ResponsePolicy, Scope
+from resolver.policy.rules import DENIAL_TTL, Decision, Early, Facts, ResponsePolicy, Scope
 from resolver.resolution import Handling, Hit, Resolution
 from resolver.resolve.errors import merge
 from resolver.resolve.resolve import answer_stale, resolve
@@ -108,6 +108,10 @@ class _Asked:
         resolution = yield from self.truly(question, self._halts)
         if isinstance(decision, Decision):
             return self._noted(resolution, decision)
+        answer = resolution.answer
+        is_alias = len(answer) > 1 or (bool(answer) and answer[0][0].rtype == t.CNAME)
+        if decision is Early.NONE and not is_alias and resolution.halted_at is None:
+            return resolution  # one name without a rule, and no rule that looks at more
         found = yield from self._afterwards(question, resolution)
         if found is None:
             return self._noted(resolution, None)
