@@ -29,11 +29,12 @@ class FailingResponse:
 
 
 class FailingResponses:
-    """By the packet cache's key."""
+    """By the packet cache's key, at most `limit` of them."""
 
-    __slots__ = ("_table",)
+    __slots__ = ("_table", "limit")
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_RESPONSES) -> None:
+        self.limit = limit
         self._table: dict[bytes, FailingResponse] = {}
 
     def __len__(self) -> int:
@@ -48,7 +49,7 @@ class FailingResponses:
         """Remember a whole response until `expires`."""
         table = self._table
         table.pop(key, None)
-        if len(table) >= MAX_RESPONSES:
+        if len(table) >= self.limit:
             del table[next(iter(table))]
         table[key] = FailingResponse(response[2:], cell, about, expires, again)
 

@@ -3,9 +3,8 @@
 import dns.edns
 import dns.message
 import dns.rcode
-import pytest
 
-from resolver.server import clock, failing
+from resolver.server import clock
 from resolver.server.access import AccessList
 from resolver.server.failing import FailingResponses
 from resolver.server.service import Service
@@ -102,9 +101,8 @@ def test_queries_without_a_key_are_resolved_each_time() -> None:
     assert len(here.observer.clients) == 2
 
 
-def test_the_table_holds_as_long_and_as_much_as_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(failing, "MAX_RESPONSES", 3)
-    table = FailingResponses()
+def test_the_table_holds_as_long_and_as_much_as_it_may() -> None:
+    table = FailingResponses(3)
     for number in range(5):
         table.put(bytes([number]), b"IDbody", 1, 2, 10.0, lambda client: None)
     assert len(table) == 3
