@@ -17,12 +17,13 @@ from typing import Final
 from resolver.cache.memory import View
 from resolver.cache.servers import QUIRK_SECONDS, Server
 from resolver.iteration.addresses import AddressFilter, text_of
+from resolver.iteration.cookies import weigh_cookie
 from resolver.iteration.response import Reading, Shape, read_response
 from trust.policy import Budget
 from trust.vocabulary import Address, Ask, Cut, Finding, Kind, Need, Question, Reply, Security, Steps, Transport, Trouble
 from wire import types as t
-from wire.edns import COOKIE, REPORT_CHANNEL
-from wire.limits import ADDRESSES_PER_NS, ATTEMPTS, CLIENT_COOKIE, LOST_LOOKUPS
+from wire.edns import REPORT_CHANNEL
+from wire.limits import ADDRESSES_PER_NS, ATTEMPTS, LOST_LOOKUPS
 from wire.message import Message
 from wire.name import Name
 
@@ -306,7 +307,7 @@ class Exchange:
                 self._note(address, ns_name, question, "truncated over TCP")
                 return None
             if cookie:
-                turn = self._cookie(server, cookie, message, transport, repeated=repeated)
+                turn = weigh_cookie(servers, server, cookie, message, transport, view.now.mono, repeated=repeated)
                 if turn is not None:
                     cookie, transport = turn
                     repeated = True
@@ -325,39 +326,6 @@ class Exchange:
                 continue
             return self._judge(message, address, ns_name, question, server)
         self._note(address, ns_name, question, "keeps answering badly")
-        return None
-
-    def _cookie(
-        self, server: Server, cookie: bytes, message: Message, transport: Transport, *, repeated: bool
-    ) -> tuple[bytes, Transport] | None:
-        """What the answer to a question with a cookie says of cookies: None to go on with it, or how to ask again.
-
-        `repeated`: it was asked again already. RFC 7873 §5.3: the client cookie in it, if any, has been checked.
-        """
-        events = self.view.memory.servers.events
-        found = None if message.edns is None else message.edns.option(COOKIE)
-        if found is not None and len(found) > CLIENT_COOKIE and found != server.cookie:
-            events["cookie-learnt"] += not server.gives_cookies
-            server.learn_cookie(found)
-        rcode = message.rcode
-        if rcode == t.BADCOOKIE and transport is Transport.UDP:
-            # Ask once more with the cookie just learnt; a server that still does not like it is asked over TCP.
-            events["cookie-bad"] += 1
-            again = not repeated and found is not None and len(found) > CLIENT_COOKIE and found != cookie
-            return server.cookie, Transport.UDP if again else Transport.TCP
-        if found is not None:
-            return None
-        if rcode in (t.FORMERR, t.NOTIMP, t.BADVERS) and not server.gives_cookies:
-            # It may be the option that it cannot bear: RFC 6891 §6.1.2 has it ignored, and not everybody does.
-            events["cookie-refused"] += 1
-            server.no_cookies(self.view.now.mono)
-            return b"", transport
-        if server.gives_cookies:
-            if transport is Transport.UDP:
-                # RFC 7873 §5.3 would have it dropped; over TCP it shows whether the server has stopped, or a forger spoke.
-                events["cookie-missing"] += 1
-                return cookie, Transport.TCP
-            server.no_cookies(self.view.now.mono)
         return None
 
     def _mismatched(self, packets: int) -> None:
