@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from resolver.daemon.metrics_table import METRICS, Snapshot
 from resolver.resolution import Resolution
 from tests.resolver.house import Change, House, broken, silent
 from tests.trust.zones import NOW, SignedZone, n
@@ -366,3 +367,15 @@ def test_a_bug_of_ours_in_expired_data_does_not_end_the_resolution() -> None:
     assert (len(told), here.finished) == (1, {})
     here.run()
     assert here.finished["one"].security is SECURE
+
+
+def test_the_metric_counts_hits_of_the_packet_cache_and_clients_without_edns() -> None:
+    cells = {
+        "udp|1|0|secure|stale|3,22|": 5,
+        "udp|1|0|insecure|stale||0765": 2,
+        "tcp|1|3|secure|stale-nxdomain||": 1,
+        "udp|1|0|secure|valid||": 70,
+    }
+    (metric,) = (metric for metric in METRICS if metric.name == "stale_answers")
+    assert dict(metric.read(Snapshot({"responses": cells}))) == {("data",): 7, ("nxdomain",): 1}
+    assert dict(metric.read(Snapshot({}))) == {("data",): 0, ("nxdomain",): 0}
