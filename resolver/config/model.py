@@ -627,6 +627,7 @@ class PolicySection(Section):
         reload=Reload.LIVE,
         low=0,
         high=64,
+        note="[[policy.zones]] tables stand in place of this line, behind the rest of [policy]",
     )
     local_zones: LocalZoneTable = option(
         {},

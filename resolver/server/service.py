@@ -32,6 +32,8 @@ from wire.name import Name
 from wire.reader import FormError, read
 
 STALE: Final = (Reason.STALE, Reason.STALE_NXDOMAIN)
+NOT_RENEWED: Final = (*STALE, Reason.POLICY)
+"""What is not fetched anew before it expires: what could not be had, and what nobody shall be asked for."""
 
 Send = Callable[[bytes], None]
 """Sends a whole response to the client, if it is still there. Over TCP an empty one says that there will be none."""
@@ -348,7 +350,7 @@ class Pending:
                 service.failing.put(self._key, kept, cell, about, expires, again)
             else:
                 service.packets.put(self._key, kept, mono, expires, cell, about)
-            if service.prefetch and rcode in (t.NOERROR, t.NXDOMAIN) and resolution.reason not in STALE:
+            if service.prefetch and rcode in (t.NOERROR, t.NXDOMAIN) and resolution.reason not in NOT_RENEWED:
                 service.packets.renew(self._key, mono)
         self._settle(response, about, mono)
         if service.log_queries:

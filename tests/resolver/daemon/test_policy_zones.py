@@ -15,9 +15,12 @@ import structlog
 from resolver.config import Config
 from resolver.config.loading import parse
 from resolver.daemon.channel import ChannelError
+from resolver.daemon.metrics_table import policy_hits
+from resolver.daemon.observer import LogObserver
 from resolver.daemon.policy_desk import PolicyDesk, Tables
 from resolver.daemon.policy_file import PolicyFileError, read_table, records
 from resolver.daemon.policy_keeper import PolicyKeeper, Workers
+from resolver.daemon.policy_service import policy_samples
 from resolver.daemon.policy_store import PolicyStore
 from resolver.daemon.policy_transfer import TransferFailedError
 from resolver.policy import rpz
@@ -25,6 +28,8 @@ from resolver.policy.rule import Action, Trigger
 from resolver.policy.rules import Decision, ResponsePolicy
 from resolver.policy.table import ZoneTable
 from resolver.policy.transfer import Record, Transfer
+from resolver.resolution import Hit, Resolution
+from trust.vocabulary import Question, Security
 from wire import types as t
 from wire.text import name_from_text as n
 
@@ -362,6 +367,48 @@ def test_a_file_that_is_the_same_is_not_read_again(tmp_path: Path) -> None:
     path.write_text("b CNAME\n")
     fourth = Keeping(tmp_path, config=config)
     assert fourth.source.loaded and len(fourth.source.table) == 2 and "line 1" in fourth.keeper.finding
+
+
+# --- counting and telling ----------------------------------------------------------------------------------------------
+
+
+def test_hits_are_summed_by_zone_and_action() -> None:
+    hit = b"rpz.test".hex()
+    stats = {
+        "responses": {
+            f"udp|1|3|insecure|policy|15||{hit}:nxdomain": 3,
+            f"tcp|1|3|insecure|policy|15||{hit}:disabled,{hit}:nxdomain": 2,
+            "udp|1|0|secure|valid|||": 9,
+            "udp|0|0|||": 0,
+        },
+        "policy_drops": {f"{hit}:drop": 4},
+    }
+    assert policy_hits(stats) == {
+        ("rpz.test", "nxdomain"): 5,
+        ("rpz.test", "disabled"): 2,
+        ("rpz.test", "drop"): 4,
+    }
+
+
+def test_metrics_of_zones(tmp_path: Path) -> None:
+    keeping = Keeping(tmp_path)
+    keeping.look([soa(7), rule("a"), rule("b"), soa(7)])
+    samples = {name: dict(given) for name, given in policy_samples(keeping.keeper).items()}
+    assert samples["policy_rules"][("rpz.test", "qname")] == 2 and samples["policy_serial"] == {("rpz.test",): 7}
+    assert samples["policy_refreshes"][("rpz.test", "full")] == 1 and samples["policy_failing"] == {("rpz.test",): 0.0}
+    assert ("rpz.test",) in samples["policy_age_seconds"]
+    keeping.look("no answer")
+    assert dict(policy_samples(keeping.keeper)["policy_failing"]) == {("rpz.test",): 1.0}
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_hits_are_logged_only_when_that_is_wanted(wanted: bool) -> None:
+    resolution = Resolution(Question(n("bad.test"), t.A), t.NXDOMAIN, [], [], Security.INSECURE, [], 0.0)
+    resolution.policy = (Hit("rpz.test", "qname", "nxdomain", "qname bad.test"),)
+    with structlog.testing.capture_logs() as lines:
+        observer = LogObserver(structlog.get_logger(), validation_failures=True, policy_hits=wanted)
+        observer.rewrote(resolution, "192.0.2.1")
+    assert [line["rule"] for line in lines] == (["qname bad.test"] if wanted else [])
 
 
 def test_the_reader_is_a_generator() -> None:
