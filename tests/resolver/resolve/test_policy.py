@@ -14,7 +14,8 @@ from tests.resolver.house import House, broken
 from tests.resolver.play import question
 from tests.resolver.policy.test_tables import table_of
 from tests.trust.zones import SignedZone, n
-from trust.vocabulary import Ask, Security
+from trust.reason import Reason
+from trust.vocabulary import Ask, Security, Trouble
 from wire import types as t
 from wire.limits import CHAIN
 from wire.message import Message
@@ -40,7 +41,7 @@ private 3600 A 10.0.0.1
 SOA = "@ SOA ns. root. 7 60 30 600 10"
 
 
-def house() -> House:
+def house(**changes: object) -> House:
     """root → jp → example.jp (signed) and other.jp (unsigned); root → arpa."""
     root = SignedZone(".", server="192.0.2.1")
     jp = SignedZone("jp", server="192.0.2.2")
@@ -53,7 +54,7 @@ def house() -> House:
     jp.delegate(other)
     for zone in (root, jp, arpa, example, other):
         zone.sign()
-    return House(root, jp, arpa, example, other)
+    return House(root, jp, arpa, example, other, **changes)
 
 
 class Client:
@@ -340,6 +341,25 @@ def test_clients_are_told_apart() -> None:
 def test_ordinary_clients_share_a_scope() -> None:
     policy = Client(table_of("www.example.jp CNAME .")).policy
     assert policy.scope("192.0.2.1", dnssec_ok=True, tcp=False) is policy.scope("192.0.2.2", dnssec_ok=False, tcp=False)
+
+
+# --- expired data ------------------------------------------------------------------------------------------------------
+
+
+def test_rules_hold_for_expired_data() -> None:
+    """RFC 8767: what is served when nobody answers is looked at by the same rules."""
+    client = Client(table_of("32.70.2.0.192.rpz-ip CNAME .", "far.example.jp CNAME rpz-passthru."))
+    client.house = here = house(serve_stale=True)
+    for name in ("www.other.jp", "far.example.jp"):
+        assert here.ask(name).answer
+    here.passes(7200)
+    for zone in here.zones.values():
+        here.changes[zone.server.ip] = lambda ask, message: Trouble.TIMEOUT
+    blocked = client.ask("www.other.jp")
+    assert (blocked.rcode, blocked.answer) == (t.NXDOMAIN, []) and hits(blocked) == [("zone0.rpz", "nxdomain")]
+    assert here.ask("www.other.jp").reason is Reason.STALE
+    exempt = client.ask("far.example.jp")
+    assert lines(exempt)[-1] == "www.other.jp A 192.0.2.70" and exempt.reason is Reason.STALE
 
 
 # --- local zones -------------------------------------------------------------------------------------------------------
