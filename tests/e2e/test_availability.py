@@ -1,6 +1,7 @@
 """The daemon while authorities fail: expired data, and the word that it is not ready. Authorities are the lab's."""
 
 import contextlib
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,3 +105,21 @@ def test_a_resolver_that_has_reached_nobody_yet_says_so(net: Internet, tmp_path:
         response = ask(daemon, "www.example.jp")
         assert response.rcode() == dns.rcode.SERVFAIL
         assert {14, 22} <= set(codes(response))
+
+
+def test_a_client_waits_no_longer_than_its_patience(net: Internet, tmp_path: Path) -> None:
+    """Servers that take queries and say nothing: the answer comes from memory while the resolution still waits."""
+    port = lab.server.free_port(f"{PREFIX}.0.1")
+    settings = ("cache.serve-stale=true", "cache.max-ttl=1", "cache.stale-client-timeout=200ms")
+    with serving(net, tmp_path, port, *settings) as daemon:
+        with lab.server.running(net, port=port):
+            assert ask(daemon, "www.example.jp").rcode() == dns.rcode.NOERROR
+        with contextlib.ExitStack() as deaf:
+            for server in net.servers():
+                sock = deaf.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                sock.bind((server.address, port))
+            stale = expired(daemon, "www.example.jp")
+            texts = {int(option.code): option.text for option in stale.options if isinstance(option, dns.edns.EDEOption)}
+            assert texts[22] == "not resolved within 0.2 s"
+            assert 3 in texts
+            assert stale.flags & dns.flags.AD
