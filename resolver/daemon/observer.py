@@ -130,6 +130,8 @@ class LogObserver:
         known, new = None, False
         if self._wanted and resolution.security is Security.BOGUS:
             known, new = self._logged(resolution)
+        if known is None and self._zones is None:
+            return None  # repetitions are nobody's business: the packet cache may answer them
         failure = Failure(self, resolution, known, self._zone_of(resolution) if self._zones is not None else None)
         failure.met(client, logged=new)
         return failure.again
