@@ -822,6 +822,7 @@ class ConformSection(Section):
         source="guideline 2-14",
         reload=Reload.LIVE,
         low=DAY,
+        high=3650 * DAY,
     )
 
 
