@@ -32,6 +32,9 @@ MIN_TIMEOUT: Final = 0.15
 MAX_TIMEOUT: Final = 3.0
 DEAD_AFTER: Final = 3
 """Time-outs in a row after which a server is left alone."""
+TCP_DEAD_AFTER: Final = 2
+"""Questions over TCP in a row without an answer after which a server is not asked over TCP (a slow one takes seconds)."""
+TCP_REST: Final = 60.0
 FIRST_REST: Final = 10.0
 MAX_REST: Final = 300.0
 LAME_SECONDS: Final = 300.0
@@ -82,9 +85,11 @@ class Server:
         "lame",
         "no_case_until",
         "no_edns_until",
+        "no_tcp_until",
         "rest_until",
         "rttvar",
         "srtt",
+        "tcp_failures",
     )
 
     def __init__(self) -> None:
@@ -92,6 +97,8 @@ class Server:
         self.cookie = b""
         self.cookie_until = 0.0
         self.gives_cookies = False
+        self.tcp_failures = 0
+        self.no_tcp_until = 0.0
         self.srtt = -1.0
         self.rttvar = 0.0
         self.failures = 0
@@ -124,6 +131,13 @@ class Server:
         if self.case_misses >= CASE_MISSES:
             self.case_misses = 0
             self.no_case_until = mono + QUIRK_SECONDS
+
+    def tcp_silent(self, mono: float) -> None:
+        """It did not answer over TCP, though it may over UDP; after TCP_DEAD_AFTER in a row it is not asked so."""
+        self.tcp_failures += 1
+        if self.tcp_failures >= TCP_DEAD_AFTER:
+            self.tcp_failures = 0
+            self.no_tcp_until = mono + TCP_REST
 
     def learn_cookie(self, cookie: bytes) -> None:
         """It sent this: our client cookie, and behind it its server cookie."""

@@ -40,6 +40,8 @@ CLOSE: Final = 1.2
 
 _MAX_TURNS: Final = 6
 """Packets to one server in a row for one question: TC, EDNS, cookies and case may each need another one."""
+_OF_TCP: Final = frozenset((Trouble.TIMEOUT, Trouble.UNREACHABLE, Trouble.MALFORMED))
+"""Troubles over TCP that are the server's."""
 _OVER_TCP: Final = frozenset((Trouble.CASE, Trouble.SPOOFED, Trouble.OVERSIZE))
 """What may be forged or cut over UDP, and cannot be over TCP."""
 
@@ -266,9 +268,15 @@ class Exchange:
         if server.failures & 1 and server.srtt < 0:
             cookie = b""  # it may be the option on which it, or what stands before it, is silent
         repeated = False
-        forged = memory.forgery.zones
-        transport = Transport.TCP if forged and memory.forgery.under(self.cut.zone, mono) else Transport.UDP
+        transport = Transport.UDP
+        # Who answers with a cookie cannot be impersonated over UDP either.
+        if memory.forgery.zones and not server.gives_cookies and memory.forgery.under(self.cut.zone, mono):
+            transport = Transport.TCP
         for _ in range(_MAX_TURNS):
+            if transport is Transport.TCP and server.no_tcp_until > view.now.mono:
+                self.tries[address] = TRIES_PER_ADDRESS
+                self._note(address, ns_name, question, "needs TCP and was silent there")
+                return None
             patience = servers.patience(address, server) if servers.doubt else server.timeout()
             reply = yield Ask(
                 address,
@@ -292,8 +300,12 @@ class Exchange:
                 continue
             message = reply.message
             if message is None:
+                if transport is Transport.TCP and reply.trouble in _OF_TCP:
+                    server.tcp_silent(view.now.mono)
                 self._trouble(address, ns_name, question, server, reply)
                 return None
+            if transport is Transport.TCP:
+                server.tcp_failures = 0
             first = server.srtt < 0
             server.heard(reply.rtt_s)
             if servers.doubt:

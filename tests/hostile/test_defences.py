@@ -7,7 +7,16 @@ import dns.rcode
 import pytest
 
 from resolver.cache.forgery import ForgeryWatch
-from resolver.cache.servers import CASE_MISSES, FAMILY_BROKEN, FIRST_REST, MAX_REST, QUIRK_SECONDS, Family, Servers
+from resolver.cache.servers import (
+    CASE_MISSES,
+    FAMILY_BROKEN,
+    FIRST_REST,
+    MAX_REST,
+    QUIRK_SECONDS,
+    TCP_REST,
+    Family,
+    Servers,
+)
 from tests.hostile.attacks import ATTACKS, CALM, Asked, Said, respond, server, whole
 from tests.hostile.virtual import Net
 from trust.vocabulary import Address, Transport
@@ -182,6 +191,30 @@ def test_under_forgery_all_questions_of_the_zone_go_over_tcp():
     since = len(net.asked)
     net.ask(attack.question(11))
     assert net.asked[since].transport is Transport.UDP
+
+
+def test_a_server_that_gives_cookies_is_asked_over_udp_under_forgery_too():
+    baker = Baker()
+    net = Net(baker)
+    net.ask("one.calm.")
+    net.mesh.memory.forgery.seen(name_from_text("calm"), 1000, net.now.mono)
+    net.ask("two.calm.")
+    assert [over for over, _ in baker.seen] == ["udp", "udp"]
+
+
+def test_who_is_silent_over_tcp_is_not_asked_so_for_a_while():
+    attack = ATTACKS["tcp-slow"]
+    net = Net()
+    for number in range(3):
+        net.ask(attack.question(number))
+    since = len(net.asked)
+    errors = net.ask(attack.question(9)).errors
+    assert {ask.transport for ask in net.asked[since:]} == {Transport.UDP}
+    assert any("needs TCP and was silent there" in text for _, text in errors), errors
+    net.passes(TCP_REST + 1)
+    since = len(net.asked)
+    net.ask(attack.question(10))
+    assert Transport.TCP in {ask.transport for ask in net.asked[since:]}
 
 
 def test_a_forger_who_hits_everything_but_the_cookie_is_no_answer():

@@ -34,7 +34,7 @@ REACHED = [
     ("idns", "resolution-depth"),
     ("cname-ladder", "cname-hops"),
     ("dname-ladder", "cname-hops"),
-    ("tcp-slow", "seconds-per-resolution"),
+    ("nrdelegation", "seconds-per-resolution"),
 ]
 
 
