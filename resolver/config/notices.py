@@ -72,5 +72,7 @@ def _guideline(config: Config) -> Iterator[Notice]:
         )
     if config.log.queries:
         yield Notice("log.queries", "every query of every user is written to the log", "RFC 9076")
+    if config.policy.log_hits:
+        yield Notice("policy.log-hits", "what users look up that policy answers is written to the log", "RFC 9076")
     if config.trust.sha1 == "validate":
         yield Notice("trust.sha1", "SHA-1 signatures are no longer safe to rely on", "RFC 9905")

@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +75,7 @@ server:
     tcp-workers: 1
     background-workers: 1
 control:
-    listen: {tempfile.mkdtemp(prefix="knot-")}/knot.sock
+    listen: {here}/k.sock
 database:
     storage: {here}/db
 log:
