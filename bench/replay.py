@@ -47,7 +47,9 @@ from wire.message import Message
 from wire.text import name_from_text
 
 Key = tuple[str, bytes, int]
-"""Server address, lower-cased name, type."""
+"""Server address (with `_TCP` before it when asked over TCP), lower-cased name, type."""
+
+_TCP = "tcp "
 
 _STEP_S = 0.001
 _OPTIONS = (
@@ -68,11 +70,15 @@ class Recording:
 
     def find(self, key: Key) -> bytes | None:
         """The answer of this server; else of any: which of a zone's two servers is asked is chance."""
-        return self.answers.get(key) or self.answers.get(("", *key[1:]))
+        return self.answers.get(key) or self.answers.get(_of_any(key))
 
     def put(self, key: Key, answer: bytes) -> None:
         """Keep an answer."""
-        self.answers[key] = self.answers["", key[1], key[2]] = answer
+        self.answers[key] = self.answers[_of_any(key)] = answer
+
+
+def _of_any(key: Key) -> Key:
+    return (_TCP if key[0].startswith(_TCP) else ""), key[1], key[2]
 
 
 class Replay:
@@ -127,7 +133,8 @@ class Replay:
         self.exchanges += 1
         qname = self.entropy.mixed_case(ask.qname)
         sent = Sent(ask, self.entropy.ident(), qname, MAX_UDP, exact=True)
-        key = ask.server.ip, ask.qname, ask.qtype
+        over = _TCP if ask.transport is Transport.TCP else ""
+        key = over + ask.server.ip, ask.qname, ask.qtype
         answer = self.recording.find(key)
         if answer is None:
             if self.ask is None:
@@ -189,6 +196,8 @@ def record(built: Hierarchy, folder: Path, fill: Sequence[bytes], measured: Sequ
     sock.settimeout(5)
 
     def ask(key: Key, wire: bytes) -> bytes:
+        if key[0].startswith(_TCP):
+            return _over_tcp(key[0].removeprefix(_TCP), wire)
         sock.sendto(wire, (key[0], 53))
         return sock.recv(4096)
 
@@ -204,12 +213,18 @@ def record(built: Hierarchy, folder: Path, fill: Sequence[bytes], measured: Sequ
     return recording
 
 
+def _over_tcp(address: str, wire: bytes) -> bytes:
+    with socket.create_connection((address, 53), timeout=5) as stream, stream.makefile("rb") as received:
+        stream.sendall(len(wire).to_bytes(2, "big") + wire)
+        return received.read(int.from_bytes(received.read(2), "big"))
+
+
 def recorded(scale: Scale, workload: str, built: Hierarchy, count: int) -> tuple[Recording, list[bytes], list[bytes]]:
     """The recording of a workload (made when there is none), the queries before and those to measure."""
     made = Questions(scale, BUILD / f"questions-{scale.name}").make(workload)
     measured = queries(made.measured.questions, count)
     fill = [packet for load_ in made.fill for packet in queries(load_.questions, scale.zones)]
-    path = BUILD / f"replay-{scale.name}-{workload}-{count}-{built.identity}.pickle"
+    path = BUILD / f"replay-2-{scale.name}-{workload}-{count}-{built.identity}.pickle"
     if path.exists():
         wall, answers = pickle.loads(path.read_bytes())
         return Recording(wall, answers), fill, measured
