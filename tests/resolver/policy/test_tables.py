@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resolver.policy import rpz
@@ -77,6 +77,7 @@ def expected(keys: set[Name], name: Name) -> Name | None:
     return None
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), KEYS), max_size=30), st.lists(LABELS, min_size=1, max_size=10))
 def test_names_come_and_go(steps: list[tuple[bool, Name]], asked: list[Name]) -> None:
     table, keys = NameTable(), set[Name]()
