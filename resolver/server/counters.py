@@ -104,7 +104,9 @@ class Counters:
 
     def as_dict(self) -> dict[str, int]:
         """The plain counts."""
-        return {name: value for name in self.__slots__ if isinstance(value := getattr(self, name), int)}
+        # Not by __slots__, which a compiled class does not have.
+        names = [name for name in dir(self) if not name.startswith("_")]
+        return {name: value for name in names if isinstance(value := getattr(self, name), int)}
 
     def said(self) -> dict[str, int]:
         """By "transport|type|RCODE|verdict|reason|errors|NTA|policy"; numbers where possible, the NTA in hexadecimal."""
