@@ -68,6 +68,10 @@ class Finding:
         return fields
 
 
+SECRET_KEYS = frozenset(("tsig", "secret"))
+"""Keys of tables whose values no message repeats, not even when they are what is wrong."""
+
+
 class ConfigError(Exception):
     """The configuration cannot be used; `findings` says everything that is wrong with it."""
 
@@ -77,12 +81,21 @@ class ConfigError(Exception):
 
 
 def shown(value: object) -> str:
-    """A value for a message: on one line, in TOML-like notation, cut when long."""
+    """A value for a message: on one line, in TOML-like notation, cut when long, without what is secret."""
     try:
-        text = json.dumps(value, ensure_ascii=False, default=str)
+        text = json.dumps(_without_secrets(value), ensure_ascii=False, default=str)
     except (ValueError, RecursionError):  # an integer of thousands of digits, a table nested too deeply
         text = f"({type(value).__name__})"
     return cut(one_line(text))
+
+
+def _without_secrets(value: object) -> object:
+    """The value with "…" for whatever stands under a key that holds a secret, at any depth."""
+    if isinstance(value, dict):
+        return {key: "…" if str(key).lower() in SECRET_KEYS else _without_secrets(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_secrets(item) for item in value]
+    return value
 
 
 def one_line(text: str) -> str:

@@ -661,8 +661,9 @@ class TestProcesses:
                 sockets = _files(made.daemon.process.pid)
                 for pid in made.worker_pids():
                     shared = _files(pid) & sockets
-                    # Standard streams, and its own two client sockets, which the supervisor keeps.
-                    assert len([name for name in shared if name.startswith("socket:")]) == 2
+                    # Standard streams, its own two client sockets, which the supervisor keeps, and the pair by which TCP
+                    # connections are handed to its successor.
+                    assert len([name for name in shared if name.startswith("socket:")]) == 4
             assert made.daemon.stop() == 0
 
 

@@ -147,7 +147,7 @@ def test_every_failure_is_logged_once(settings):
         lines = [line for line in daemon.lines if line["event"] == "validation-failure"]
         assert [line["name"] for line in lines] == broken
         assert [line["ede"][0] for line in lines] == [7, 9, 9]
-        assert all(line["text"] and line["server"].startswith(PREFIX) for line in lines)
+        assert all(line["text"] and line["servers"][0].startswith(PREFIX) for line in lines)
 
 
 # --- ordinary names --------------------------------------------------------------------------------------------------

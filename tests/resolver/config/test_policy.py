@@ -73,3 +73,20 @@ def test_what_changed_is_told() -> None:
     before = parse(f'{ZONE}file = "/a"\n')
     after = parse(f'{ZONE}file = "/a"\naction = "drop"\n')
     assert [(d.key, d.reloadable) for d in before.differences(after)] == [("policy.zones", True)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'tsig = "key:hmac-sha256:c2VjcmV0"\naction = "nonsense"',
+        'tsig = "key:hmac-md4:c2VjcmV0"',
+        'tsig = ["c2VjcmV0"]',
+        'secret = "c2VjcmV0"',
+        'TSIG = "c2VjcmV0"',
+    ],
+)
+def test_no_message_repeats_a_secret(line: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(f'[[policy.zones]]\nzone = "rpz.example"\nprimaries = ["192.0.2.1"]\n{line}\n')
+    told = [str(caught.value), str([finding.as_json() for finding in caught.value.findings])]
+    assert not [text for text in told if "c2Vj" in text], told
