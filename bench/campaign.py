@@ -110,11 +110,11 @@ class _Run:
 
     def measure(self) -> Sample:
         remarks: list[str] = []
-        _settle(self.program.pid)
+        settle(self.program.pid)
         memory_before = accounting.memory(self.program.pid)
         for load in self.workload.fill:
             self._check(self._load(load), "while filling", remarks)
-        _settle(self.program.pid)
+        settle(self.program.pid)
 
         figures: dict[str, float] = {}
         upstream_before = self.authority.counters()
@@ -156,7 +156,7 @@ class _Run:
         before = accounting.cpu_time(self.program.pid)
         result = self._load(load)
         # What the resolver still does because of these questions belongs to them.
-        _settle(self.program.pid)
+        settle(self.program.pid)
         return result, accounting.cpu_time(self.program.pid) - before
 
     def _check(self, result: dnsperf.LoadResult, when: str, remarks: list[str]) -> None:
@@ -199,7 +199,7 @@ def _processor_model() -> str:
     return platform.machine()
 
 
-def _settle(pid: int) -> None:
+def settle(pid: int) -> None:
     """Wait until the tree of processes rests, but not for ever: some have timers."""
     deadline = time.monotonic() + _SETTLE_AT_MOST_S
     before = accounting.cpu_time(pid)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench import accounting, dnsperf
 from bench.authority import Authority
+from bench.campaign import settle
 from bench.layout import RESOLVER_ADDRESS, Processors, Scale, resolver_port
 from bench.peers import RESOLVERS, Setup
 from bench.process import Program, await_answer
@@ -70,6 +71,7 @@ def _profile(
         measured = replace(workload.measured, each=False)
         if measured.seconds is not None:
             measured = replace(measured, seconds=seconds)
+        settle(program.pid)
         report(f"sampling {workload.name} …")
         before = accounting.cpu_time(program.pid)
         start_mono = time.monotonic()
