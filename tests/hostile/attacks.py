@@ -425,24 +425,31 @@ def hints() -> str:
     return f". 3600 IN NS a.root.\na.root. 3600 IN A {ROOT}\n"
 
 
-def respond(ip: str, transport: str, wire: bytes) -> list[Said]:
-    """What the server at an address says to a query."""
+def read(ip: str, transport: str, wire: bytes) -> Asked | None:
+    """A query as the server at an address sees it; None when it cannot be read."""
     try:
         query = dns.message.from_wire(wire)
     except dns.exception.DNSException:
-        return []
+        return None
     if not query.question:
+        return None
+    last = query.question[0].name.to_text().lower().rstrip(".").rpartition(".")[2]
+    return Asked(query, wire, f"{last}." if last else ".", ip, transport)
+
+
+def respond(ip: str, transport: str, wire: bytes) -> list[Said]:
+    """What the server at an address says to a query."""
+    asked = read(ip, transport, wire)
+    if asked is None:
         return []
-    labels = query.question[0].name.to_text().lower().rstrip(".").split(".")
-    zone = f"{labels[-1]}." if labels[-1] else "."
-    asked = Asked(query, wire, zone, ip, transport)
+    label = asked.zone.rstrip(".")
     if ip == ROOT:
-        return whole(_root(asked, labels[-1]))
+        return whole(_root(asked, label))
     if ip == CALM:
         if asked.name.startswith("ns"):
             return whole(asked.reply(dns.rcode.NXDOMAIN))
         return whole(asked.address("192.0.2.1"))
-    attack = ATTACKS.get(labels[-1])
+    attack = ATTACKS.get(label)
     if attack is None:
         return whole(asked.reply(dns.rcode.REFUSED, aa=False))
     return attack.answer(asked)

@@ -9,14 +9,14 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from resolver.mesh import Action, Finish, Forget, Mesh, Send
+from resolver.mesh import Action, Finish, Forget, Mesh, Quota, Send
 from resolver.resolution import Resolution
 from resolver.server.entropy import Entropy
 from resolver.server.matching import Judgement, Sent, judge
 from resolver.settings import Minimise, Settings
 from tests.hostile.attacks import ROOT, Said, respond
 from tests.resolver.play import question
-from trust.anchors import TrustPoints
+from trust.anchors import TrustPoints, points_from_text
 from trust.policy import Policy
 from trust.vocabulary import Address, Ask, Now, Reply, Transport, Trouble
 from wire.limits import MAX_UDP, MIN_UDP, MISMATCHED
@@ -32,10 +32,12 @@ class Net:
 
     Attributes:
         asked: every packet sent, in order; `finished`: resolutions by token; `took`: seconds each took.
-        now: virtual time.
+        now: virtual time. quotas: what each client query has spent, by token. `anchor`: trust anchors as a zone file.
     """
 
-    def __init__(self, world: World = respond, *, rtt_s: float = RTT_S, seed: int = 1, **changes: Any) -> None:
+    def __init__(
+        self, world: World = respond, *, rtt_s: float = RTT_S, seed: int = 1, anchor: str = "", **changes: Any
+    ) -> None:
         plain: dict[str, Any] = {
             "root": {name_from_text("a.root."): [Address(ROOT, 53)]},
             "prime": False,
@@ -44,13 +46,15 @@ class Net:
             "private_servers": True,
             "cookie_secret": b"secret",
         }
-        self.mesh = Mesh(Settings(**(plain | changes)), TrustPoints(), Policy(), random.Random(seed))
+        points = TrustPoints(points_from_text(anchor)) if anchor else TrustPoints()
+        self.mesh = Mesh(Settings(**(plain | changes)), points, Policy(), random.Random(seed))
         self.world = world
         self.rtt_s = rtt_s
         self.now = Now(1_700_000_000.0, 1000.0)
         self.asked: list[Ask] = []
         self.finished: dict[object, Resolution] = {}
         self.took: dict[object, float] = {}
+        self.quotas: dict[object, list[Quota]] = {}
         self._begun: dict[object, float] = {}
         self._entropy = Entropy()
         self._events: list[tuple[float, int, int, Reply]] = []
@@ -67,7 +71,10 @@ class Net:
     def begin(self, token: object, name: str, rtype: str = "A") -> None:
         """A client asks."""
         self._begun[token] = self.now.mono
-        self._take(self.mesh.submit(token, question(name, rtype), self.now))
+        before = set(map(id, self.mesh.tasks()))
+        actions = self.mesh.submit(token, question(name, rtype), self.now)
+        self.quotas[token] = [task.quota for task in self.mesh.tasks() if id(task) not in before]
+        self._take(actions)
 
     def passes(self, seconds: float) -> None:
         """Time passes, and with it what is on its way."""
