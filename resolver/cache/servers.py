@@ -28,7 +28,8 @@ UNKNOWN_RTT: Final = 0.2
 """Seconds assumed for a server never asked: better than a slow one, worse than a near one, so that all get tried."""
 FIRST_TIMEOUT: Final = 0.8
 """Seconds to wait for a server never heard of."""
-MIN_TIMEOUT: Final = 0.15
+MIN_TIMEOUT: Final = 0.25
+"""Seconds to wait at least: a server that is near and busy for a moment is not silent."""
 MAX_TIMEOUT: Final = 3.0
 DEAD_AFTER: Final = 3
 """Time-outs in a row after which a server is left alone."""
@@ -88,6 +89,7 @@ class Server:
         "no_tcp_until",
         "rest_until",
         "rttvar",
+        "silent_at",
         "srtt",
         "tcp_failures",
     )
@@ -102,6 +104,7 @@ class Server:
         self.srtt = -1.0
         self.rttvar = 0.0
         self.failures = 0
+        self.silent_at = 0.0
         self.rest_until = 0.0
         self.no_edns_until = 0.0
         self.no_case_until = 0.0
@@ -118,8 +121,14 @@ class Server:
         self.failures = 0
         self.rest_until = 0.0
 
-    def silent(self, mono: float) -> None:
-        """No answer came: back off (RFC 6298 §5.5), and after DEAD_AFTER in a row let it rest."""
+    def silent(self, mono: float, asked: float = float("inf")) -> None:
+        """No answer came to what was asked at `asked`: back off (RFC 6298 §5.5), and after DEAD_AFTER in a row let it rest.
+
+        Questions that were under way together when it fell silent tell of one silence, not of many.
+        """
+        if asked < self.silent_at:
+            return
+        self.silent_at = mono
         self.failures += 1
         if self.failures >= DEAD_AFTER:
             doublings = min(self.failures - DEAD_AFTER, 10)  # else the float overflows after days of silence

@@ -149,3 +149,13 @@ def test_number_is_bounded() -> None:
         made = servers.get(Address(f"192.0.2.{number}", 53))
         assert servers.get(Address(f"192.0.2.{number}", 53)) is made
     assert len(servers._servers) <= 50
+
+
+def test_questions_that_time_out_together_tell_of_one_silence() -> None:
+    server = Server()
+    server.heard(0.001)
+    for _ in range(50):
+        server.silent(NOW + 0.25, asked=NOW)
+    assert (server.failures, server.rest_until) == (1, 0.0)
+    server.silent(NOW + 0.8, asked=NOW + 0.3)
+    assert server.failures == 2
