@@ -1,7 +1,7 @@
 """DESIGN §4's table of Extended DNS Errors, row by row: a client's query in, the codes of the response out.
 
 Everything is real but sockets and time: the service, the mesh, the validator, signed zones. A new row is a function marked
-with `row(code)` that returns the last response; POLICY names the rows whose tests are with response policy.
+with `row(code)` that returns the last response.
 """
 
 import struct
@@ -15,6 +15,10 @@ import dns.rcode
 import pytest
 
 from resolver.cache.packets import PacketCache
+from resolver.policy import rpz
+from resolver.policy.local import LocalKind, LocalZones
+from resolver.policy.rules import PolicyZone, ResponsePolicy, Scope, ZoneOptions
+from resolver.policy.table import ZoneTable
 from resolver.resolution import Resolution
 from resolver.server.access import AccessList
 from resolver.server.counters import Counters
@@ -27,10 +31,10 @@ from tests.trust.zones import DAY, NOW, KeyPair, SignedZone
 from trust.vocabulary import Ask, Now, Question, Transport, Trouble
 from wire import types as t
 from wire.message import Message
+from wire.text import name_from_text, rrsets_from_text
 
 TABLE = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 27, 29, 30, 33)
 """The codes of DESIGN §4."""
-POLICY = (4, 15, 16, 17)
 EXAMPLE_AT = "192.0.2.3"
 CLIENT = "127.0.0.1"
 WWW = "www.example.jp"
@@ -39,14 +43,17 @@ WWW = "www.example.jp"
 class Counter:
     """A service whose mesh is that of a house."""
 
-    def __init__(self, here: House, *, allow: AccessList | None = None) -> None:
+    def __init__(self, here: House, *, allow: AccessList | None = None, policy: ResponsePolicy | None = None) -> None:
         self.here = here
         self.service = Service(self, allow or AccessList(), Identity(b"rows"), Counters(), PacketCache(1 << 20), Silent())
+        self.service.policy = policy
 
-    def submit(self, waiter: object, question: Question, *, checking_disabled: bool = False, **_: object) -> None:
+    def submit(
+        self, waiter: object, question: Question, *, checking_disabled: bool = False, scope: Scope | None = None
+    ) -> None:
         """As the driver's."""
         here = self.here
-        here._take(here.mesh.submit(waiter, question, here.now, checking_disabled=checking_disabled))
+        here._take(here.mesh.submit(waiter, question, here.now, checking_disabled=checking_disabled, scope=scope))
         here.run()
         resolution: Resolution = here.finished.pop(waiter)
         waiter.finish(resolution, Now(here.now.wall, here.now.mono))  # type: ignore[attr-defined]
@@ -270,6 +277,41 @@ def not_ready() -> dns.message.Message:
     return asks(here)
 
 
+# --- what the operator wants said --------------------------------------------------------------------------------------
+
+
+def feed(record: str, ede: int) -> ResponsePolicy:
+    """A response policy zone of one rule, `record`, whose refusals have this code."""
+    zone, table = name_from_text("rpz.example"), ZoneTable()
+    (rrset,) = rrsets_from_text(record, origin="rpz.example.", default_ttl=60)
+    rpz.add(table, zone, rrset.name, rrset.rtype, rrset.ttl, rrset.rdatas[0])
+    return ResponsePolicy(1, [PolicyZone(0, ZoneOptions(zone, "rpz.example", ede=ede), table)])
+
+
+def under(policy: ResponsePolicy) -> dns.message.Message:
+    return Counter(zones(), policy=policy).ask(make_query(WWW, edns=True, do=True))
+
+
+@row(4)
+def forged_data() -> dns.message.Message:
+    return under(feed(f"{WWW} A 192.0.2.99", 15))
+
+
+@row(15)
+def blocked() -> dns.message.Message:
+    return under(ResponsePolicy(1, local=LocalZones({name_from_text("example.jp"): LocalKind.NXDOMAIN})))
+
+
+@row(16)
+def censored() -> dns.message.Message:
+    return under(feed(f"{WWW} CNAME .", 16))
+
+
+@row(17)
+def filtered() -> dns.message.Message:
+    return under(feed(f"{WWW} CNAME *.", 17))
+
+
 # --- what the client does ----------------------------------------------------------------------------------------------
 
 
@@ -304,7 +346,7 @@ def test_a_client_is_told(code: int) -> None:
     assert code in codes(ROWS[code]())
 
 
-@pytest.mark.parametrize("code", sorted(set(ROWS) - {1, 2, 27, 29, 33, 3, 19}), ids=str)
+@pytest.mark.parametrize("code", sorted(set(ROWS) - {1, 2, 27, 29, 33, 3, 19, 4, 15, 16, 17}), ids=str)
 def test_and_gets_no_data(code: int) -> None:
     response = ROWS[code]()
     assert response.rcode() != dns.rcode.NOERROR
@@ -319,8 +361,28 @@ def test_what_is_insecure_is_answered_without_ad(code: int) -> None:
     assert not response.flags & dns.flags.AD
 
 
+@pytest.mark.parametrize(
+    ("code", "rcode", "said", "text"),
+    [
+        (4, "NOERROR", ["192.0.2.99"], f"policy zone rpz.example: qname {WWW}"),
+        (15, "NXDOMAIN", [], "local zone example.jp nxdomain"),
+        (16, "NXDOMAIN", [], f"policy zone rpz.example: qname {WWW}"),
+        (17, "NOERROR", [], f"policy zone rpz.example: qname {WWW}"),
+    ],
+)
+def test_what_the_operator_wants_said_has_no_ad_and_names_the_rule(
+    code: int, rcode: str, said: list[str], text: str
+) -> None:
+    response = ROWS[code]()
+    assert dns.rcode.to_text(response.rcode()) == rcode
+    assert [rdata.to_text() for rrset in response.answer for rdata in rrset] == said
+    assert not response.flags & dns.flags.AD
+    (option,) = [option for option in response.options if isinstance(option, dns.edns.EDEOption)]
+    assert (int(option.code), option.text) == (code, text)
+
+
 def test_every_row_has_its_scenario() -> None:
-    assert set(ROWS) | set(POLICY) == set(TABLE)
+    assert set(ROWS) == set(TABLE)
 
 
 def test_a_healthy_answer_has_none() -> None:

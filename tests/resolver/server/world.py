@@ -95,6 +95,9 @@ class Silent:
         """A failure was told to a client."""
         self.failures.append(resolution)
 
+    def rewrote(self, resolution: Resolution, client: str) -> None:
+        """Policy rules were met."""
+
 
 def make_service(
     driver: FakeDriver | None = None,
