@@ -79,6 +79,35 @@ class Span:
             self.until = now
 
 
+class KeyClock:
+    """The time by which keys wait for caches, for a drill to stop while it shows what is too early.
+
+    Stopped, it lags, so that the lab believes caches to be older than they are and refuses more than it must, never less.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._stops = False
+        self._stopped: float | None = None
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self._clock() if self._stopped is None else self._stopped
+
+    def stop(self) -> None:
+        """Stand still from the next change on, so that whatever is next tried comes right after it."""
+        self._stops, self._stopped = True, None
+
+    def go(self) -> None:
+        """Tell the time again."""
+        self._stops, self._stopped = False, None
+
+    def changed(self, now: float) -> None:
+        """At this time something about a key was changed."""
+        if self._stops and self._stopped is None:
+            self._stopped = now
+
+
 @dataclass
 class ManagedKey:
     """One key of a zone and where it stands."""

@@ -27,6 +27,7 @@ from lab.directory import LabDirectory, Settings
 from lab.faults import CATALOGUE
 from lab.internet import LIFETIME_S, Internet, LabError, build
 from lab.keys import KeyStore
+from lab.lifecycle import KeyClock
 from lab.operations import zone_name
 from lab.server import AuthorityServer
 from lab.timeserver import TimeServers, addresses
@@ -57,6 +58,7 @@ class Lab:
         self.started = int(time.time())
         self.clock_offset_s = 0
         """How far the clock by which zones are signed, and which the time servers tell, is ahead of this machine's."""
+        self.key_clock = KeyClock(time.time)
         self._stop = asyncio.Event()
         self._changes = asyncio.Lock()
 
@@ -173,8 +175,10 @@ class Lab:
         async with self._changes:
             if self.backend and do in operations.NEED_EMBEDDED:
                 raise LabError(f"{self.settings.backend} does not do that; use --backend embedded")
-            changed, report = operations.run(self.internet, do, request, time.time(), self._now())
+            now = self.key_clock.now()
+            changed, report = operations.run(self.internet, do, request, now, self._now())
             if changed:
+                self.key_clock.changed(now)
                 await self._publish(changed)
                 log(f"{do}: {', '.join(f'{name} {value}' for name, value in request.items() if name != 'do')}")
         return report
@@ -208,6 +212,9 @@ class Lab:
                 self.clock_offset_s = int(request.get("offset_s", 0))
                 await self._resign()
                 return {"signed": self.internet.signed_at}
+            case "key-clock":
+                (self.key_clock.stop if request.get("stop") else self.key_clock.go)()
+                return {}
             case str(do) if do in operations.ALL:
                 return await self._operate(do, request)
             case unknown:

@@ -45,7 +45,8 @@ class Step:
 
     `type`: command lines, run as shown; `exits`: the exit status that the last one owes. `do`: what no command does; it
     returns in words what it did. `wait`: checks to wait for before anything is typed. `mood`: what the watcher may see from
-    now on. `hurry`: it follows the step before at once, which must not grow old while somebody reads.
+    now on. `hurry`: it follows the step before at once, which must not grow old while somebody reads; what it tries too
+    early is refused however slow the machine is, because the lab's keys wait by a clock that stands still until then.
     """
 
     say: str
@@ -62,8 +63,8 @@ class Step:
 class Drill:
     """A story. `zone`: the zone it is about; `watched`: a wildcard name below which fresh names are asked all the time.
 
-    `ttl`: largest TTL of its mini-Internet, seconds. `settings`: of the resolver. `needs`: commands of `akashi` without
-    which it cannot be played.
+    `ttl`: largest TTL of its mini-Internet, seconds. `settings`: of the resolver. `hold_down_s`: of RFC 5011, longer where
+    commands take long. `needs`: commands of `akashi` without which it cannot be played.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Drill:
     watched: str | None = None
     ttl: int = 2
     settings: tuple[str, ...] = ()
+    hold_down_s: float = 0.0
     needs: tuple[str, ...] = ()
 
 
@@ -144,8 +146,11 @@ def perform(drill: Drill, stage: Stage, audience: Audience) -> Report:
     if missing:
         report.problem = f"this drill needs {', '.join(f'`akashi {name}`' for name in missing)}, which is not there"
         return report
+    settings = drill.settings
+    if drill.hold_down_s:
+        settings += (f"trust.add-hold-down={stage.patient(drill.hold_down_s):.1f}s",)
     try:
-        with stage.set(drill.ttl, drill.settings, drill.watched):
+        with stage.set(drill.ttl, settings, drill.watched):
             audience.opens(drill, stage)
             play(drill, stage, audience, report)
             report.asked = stage.watcher.asked
@@ -161,8 +166,9 @@ def play(drill: Drill, stage: Stage, audience: Audience, report: Report) -> None
         entry = StepReport(number, step.say)
         report.steps.append(entry)
         begin = time.monotonic()
+        following = drill.steps[number] if number < len(drill.steps) else None
         try:
-            _act(step, stage, audience, entry)
+            _act(step, stage, audience, entry, too_early=following is not None and following.hurry and following.exits != 0)
         except (LabError, OSError) as error:
             _note(audience, entry, Check("the step can be played", lambda _: None), str(error))
         entry.seconds = round(time.monotonic() - begin, 1)
@@ -170,7 +176,8 @@ def play(drill: Drill, stage: Stage, audience: Audience, report: Report) -> None
             return
 
 
-def _act(step: Step, stage: Stage, audience: Audience, entry: StepReport) -> None:
+def _act(step: Step, stage: Stage, audience: Audience, entry: StepReport, *, too_early: bool) -> None:
+    """`too_early`: the next step is to come too early after the last command of this one."""
     for check in step.wait:
         _note(audience, entry, check, _await(check, stage))
     if not entry.ok:
@@ -178,13 +185,18 @@ def _act(step: Step, stage: Stage, audience: Audience, entry: StepReport) -> Non
     if step.mood is not None:
         stage.watcher.mood = step.mood
     for index, line in enumerate(step.type):
-        owed = step.exits if index == len(step.type) - 1 else 0
+        last = index == len(step.type) - 1
+        owed = step.exits if last else 0
+        if last and too_early:
+            stage.stop_key_clock()
         status = stage.run(line)
         entry.commands.append(line)
         audience.typed(line, stage.output)
         if status != owed:
             _note(audience, entry, Check(f"`{line}` exits with {owed}", lambda _: None), f"it exited with {status}")
             return
+    if step.hurry and step.exits:
+        stage.start_key_clock()
     if step.do is not None:
         audience.typed("", step.do(stage))
     for check in step.expect:

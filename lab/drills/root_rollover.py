@@ -10,7 +10,7 @@ from lab.drills.watch import Mood
 
 WWW = "www.example.jp."
 HOLD_DOWN_S = 6
-"""Longer than the attacker's key stays, on a slow machine too."""
+"""Longer than the attacker's key stays."""
 REMOVE_HOLD_DOWN_S = 2
 _C = "-c $AKASHI_LAB/lab.toml"
 _STATUS = f"akashi trust status {_C}"
@@ -157,10 +157,10 @@ DRILL = Drill(
     watched="wild.example.jp.",
     ttl=1,
     settings=(
-        f"trust.add-hold-down={HOLD_DOWN_S}s",
         f"trust.remove-hold-down={REMOVE_HOLD_DOWN_S}s",
         "trust.shortest-refresh=1s",
     ),
+    hold_down_s=HOLD_DOWN_S,
     steps=(*_ADD, *_ATTACKS, *_CHANGE),
     needs=("trust status", "trust refresh", "trust export"),
 )

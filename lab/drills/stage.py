@@ -40,6 +40,9 @@ POLL_S = 0.05
 PROBE_TIMEOUT_S = 0.5
 """A question that was sent before the resolver listens is lost."""
 LOG_TAIL_LINES = 10
+COMMANDS_IN_A_HURRY = 12
+"""What has to fit into a hold-down of RFC 5011 in which a key must not become Valid, checks and some reserve included."""
+LONGEST_HOLD_DOWN_S = 30.0
 FIRST_NAME = "www.example.jp."
 _FAKETIME = (
     "/usr/lib/*/faketime/libfaketimeMT.so.1",
@@ -65,6 +68,7 @@ class Stage:
         self.directory: LabDirectory
         self.lab: Settings
         self._last_typed = 0.0
+        self._command_s = 0.0
         self._labels: dict[tuple[str, int], str] = {}
         self._settings: tuple[str, ...] = ()
         self._faketime = find_faketime() if use_faketime else None
@@ -167,9 +171,23 @@ class Stage:
             return None
 
     def has_command(self, name: str) -> bool:
-        """Whether `akashi` has such a command."""
+        """Whether `akashi` has such a command. How long it takes to say so tells how busy the machine is."""
+        begin = time.monotonic()
         status, _ = self._akashi([*name.split(), "--help"])
+        self._command_s = max(self._command_s, time.monotonic() - begin)
         return status == 0
+
+    def patient(self, seconds: float) -> float:
+        """That long, or as long as a step's commands take on this machine."""
+        return max(seconds, min(COMMANDS_IN_A_HURRY * self._command_s, LONGEST_HOLD_DOWN_S))
+
+    def stop_key_clock(self) -> None:
+        """From the next change of a key on, no time passes by which the lab counts what caches may hold."""
+        client.command(self.directory.control_socket, "key-clock", stop=True)
+
+    def start_key_clock(self) -> None:
+        """What has passed meanwhile has passed."""
+        client.command(self.directory.control_socket, "key-clock", stop=False)
 
     def _akashi(self, arguments: list[str]) -> tuple[int, str]:
         environment = self._environment() | {"COLUMNS": "120"}

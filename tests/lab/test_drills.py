@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from lab.drills.checks import dnskeys, says, secure, states
 from lab.drills.play import Check, CheckReport, Drill, Report, Step, perform
 from lab.drills.stage import Stage, find_faketime
 from lab.drills.watch import Mood
+from lab.lifecycle import PROPAGATION_S
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 120.0
@@ -96,6 +98,22 @@ def test_drill_passes(name: str) -> None:
     assert (done.returncode, report["problem"], wrong) == (0, None, [])
     assert report["ok"] and len(report["steps"]) == report["total"] == len(DRILLS[name].steps)
     assert not DRILLS[name].watched or report["asked"] >= 5
+
+
+class Tired(Stage):
+    """A stage on a machine so slow that what is typed comes when every cache has forgotten everything."""
+
+    def run(self, line: str) -> int:
+        time.sleep(max(0.0, self.lab.ttl + PROPAGATION_S + 0.5 - self.since_typed()))
+        return super().run(line)
+
+
+@pytest.mark.slow
+def test_what_comes_too_early_is_refused_on_a_slow_machine_too() -> None:
+    drill = DRILLS["zsk-rollover"]
+    (hurried,) = [number for number, step in enumerate(drill.steps) if step.hurry]
+    report = perform(replace(drill, steps=drill.steps[hurried - 2 : hurried + 1]), Tired(), Silence())
+    assert (report.problem, failed(report), report.ok) == (None, [], True)
 
 
 @pytest.mark.slow
@@ -206,8 +224,6 @@ def test_nothing_is_left_when_it_is_killed(short_path: Path) -> None:
 
 
 def _soon_gone(path: Path) -> bool:
-    import time
-
     deadline = time.monotonic() + 20.0
     while mentioning(path) and time.monotonic() < deadline:
         time.sleep(0.05)

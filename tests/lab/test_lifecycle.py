@@ -6,7 +6,7 @@ import pytest
 from lab.errors import LabError
 from lab.internet import build
 from lab.keys import REVOKE_FLAG, KeyStore
-from lab.lifecycle import PROPAGATION_S, KeyRing, Role, State
+from lab.lifecycle import PROPAGATION_S, KeyClock, KeyRing, Role, State
 from lab.operations import run
 from lab.zones import SPECS
 
@@ -157,6 +157,24 @@ def test_a_root_key_is_active_while_it_signs_and_revokes_itself(root: KeyRing) -
     assert at(root, NOW + WAIT)["ksk"] is State.REMOVED
     with pytest.raises(LabError, match="no parent"):
         root.set_ds([new], NOW)
+
+
+def test_a_stopped_clock_stands_still_from_the_next_change_on() -> None:
+    time = [NOW]
+    clock = KeyClock(lambda: time[0])
+    clock.stop()
+    time[0] += 5.0
+    assert clock.now() == NOW + 5.0  # a slow command is no reason to think that less time has passed before it
+    clock.changed(clock.now())
+    time[0] += 60.0
+    assert clock.now() == NOW + 5.0
+    clock.changed(NOW + 65.0)
+    assert clock.now() == NOW + 5.0
+    clock.go()
+    assert clock.now() == NOW + 65.0
+    clock.changed(NOW + 65.0)
+    time[0] += 1.0
+    assert clock.now() == NOW + 66.0  # it runs unless it is stopped
 
 
 def test_new_keys_are_new(ring: KeyRing) -> None:
