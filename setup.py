@@ -38,7 +38,7 @@ INTERPRETED = (
     "trust/nta*.py",
     "trust/rfc5011*.py",
     # Subclasses of asyncio's protocols, bound by the event loop's own cost.
-    "resolver/server/handover.py",  # some calls a reload, and uvloop returns None from remove_reader, where typeshed says bool
+    "resolver/server/handover.py",  # rarely used; uvloop gives None from remove_reader, not a bool
     "resolver/server/listen_tcp.py",
     "resolver/server/upstream_tcp.py",
 )
