@@ -13,6 +13,7 @@ An `Attack` says which questions a client asks to set it off, and how many packe
 Built on dnspython alone, so that it shares no mistake with what it attacks.
 """
 
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -149,18 +150,30 @@ def nxns(asked: Asked) -> list[Said]:
 
 def nrdelegation(asked: Asked) -> list[Said]:
     """A referral to 1,500 servers elsewhere, which all need a look-up (NRDelegationAttack, CVE-2022-2795)."""
-    label = asked.name.split(".")[0]
-    return fitting(asked, asked.refer(f"{label}.{asked.zone}", [f"n{n}.silent." for n in range(1500)]))
+    return _wide_referral(asked, _NOWHERE, [])
 
 
 def many_addresses(asked: Asked) -> list[Said]:
     """A referral to servers with a thousand addresses, all of which refuse (CAMP's fan-out)."""
     if asked.ip != server("many-addresses"):
         return whole(asked.reply(dns.rcode.REFUSED, aa=False))
-    label = asked.name.split(".")[0]
-    names = [f"ns{n}.{label}.{asked.zone}" for n in range(20)]
-    glue = {name: [f"127.66.200.{1 + (20 * n + k) % 250}" for k in range(50)] for n, name in enumerate(names)}
-    return fitting(asked, asked.refer(f"{label}.{asked.zone}", names, glue))
+    glue = [(name, bytes((127, 66, 200, 1 + (20 * n + k) % 250))) for n, name in enumerate(_FANS) for k in range(50)]
+    return _wide_referral(asked, _FANS, glue)
+
+
+_NOWHERE = [dns.name.from_text(f"n{n}.silent.").to_wire() for n in range(1500)]
+_FANS = [dns.name.from_text(f"ns{n}.many-addresses.").to_wire() for n in range(20)]
+
+
+def _wide_referral(asked: Asked, servers: list[bytes], glue: list[tuple[bytes, bytes]]) -> list[Said]:
+    """A referral below the zone, put together by hand: a library takes longer for it than those who are to suffer."""
+    question = asked.wire[12 : asked.wire.index(b"\0", 12) + 5]
+    below = dns.name.from_text(".".join(asked.name.rstrip(".").split(".")[-2:]) + ".").to_wire()
+    out = [asked.wire[:2] + struct.pack("!5H", 0x8000, 1, 0, len(servers), len(glue)) + question]
+    out += [below + struct.pack("!HHIH", 2, 1, 60, len(name)) + name for name in servers]
+    out += [name + struct.pack("!HHIH", 1, 1, 60, 4) + ip for name, ip in glue]
+    octets = b"".join(out)
+    return [Said(octets)] if asked.transport == TCP else truncated(asked)
 
 
 def cycle(asked: Asked) -> list[Said]:
@@ -199,6 +212,31 @@ def odd_glue(asked: Asked) -> list[Said]:
     below = f"{label}.{asked.zone}"
     ips = ["0.0.0.0", "255.255.255.255", "224.0.0.1", "240.0.0.1"]
     return whole(asked.refer(below, [f"ns.{below}"], {f"ns.{below}": ips}))
+
+
+def self_glue(asked: Asked) -> list[Said]:
+    """Glue that points at the resolver itself. (The n-th question, in millions, says which one of 127.0.0.0/24 asks.)"""
+    if asked.ip.startswith("127.0.0."):
+        return whole(asked.reply(dns.rcode.REFUSED, aa=False))
+    label = asked.name.rstrip(".").split(".")[-2]
+    number = int("0" + "".join(filter(str.isdigit, label))) // 1_000_000 or 1
+    below = f"{label}.{asked.zone}"
+    return whole(asked.refer(below, [f"ns.{below}"], {f"ns.{below}": [f"127.0.0.{number}"]}))
+
+
+def thousand_addresses(asked: Asked) -> list[Said]:
+    """A delegation to one name that has 3,000 addresses, of which none answers."""
+    labels = asked.name.rstrip(".").split(".")
+    if asked.ip != server("thousand-addresses"):
+        return []
+    if labels[0].startswith("many"):
+        out = asked.reply()
+        if asked.rtype == dns.rdatatype.A:
+            ips = [f"127.68.{n >> 8}.{n & 255}" for n in range(3000)]
+            out.answer.append(dns.rrset.from_text(asked.query.question[0].name, 60, "IN", "A", *ips))
+        return fitting(asked, out)
+    below = f"{labels[-2]}.{asked.zone}"
+    return whole(asked.refer(below, [f"many-{labels[-2]}.{asked.zone}"]))
 
 
 # --- aliases -----------------------------------------------------------------------------------------------------------
@@ -327,6 +365,29 @@ def garbage(asked: Asked) -> list[Said]:
     return [Said(asked.wire[:2] + b"\x84\0" + bytes(range(200)))]
 
 
+def _raw(asked: Asked, records: list[tuple[int, int, int, bytes]]) -> list[Said]:
+    """An answer of records (type, class, TTL, RDATA) of the name asked for, not one of which a library would write."""
+    question = asked.wire[12 : asked.wire.index(b"\0", 12) + 5]
+    head = asked.wire[:2] + b"\x84\0\0\1" + len(records).to_bytes(2, "big") + b"\0\0\0\0" + question
+    body = b"".join(
+        b"\xc0\x0c" + struct.pack("!HHIH", rtype, rclass, ttl, len(rdata)) + rdata for rtype, rclass, ttl, rdata in records
+    )
+    return [Said(head + body)]
+
+
+def odd_rdata(asked: Asked) -> list[Said]:
+    """An A record of three octets among good ones."""
+    return _raw(asked, [(1, 1, 60, b"\xc0\0\2\1"), (1, 1, 60, b"\xc0\0\2"), (1, 1, 60, b"\xc0\0\2\2")])
+
+
+def odd_records(asked: Asked) -> list[Said]:
+    """The same record many times, with TTLs over 2^31, others of class CHAOS and of unknown types between them."""
+    if asked.rtype != dns.rdatatype.A:
+        return whole(asked.address())
+    good = (1, 1, 0xFFFFFFF0, b"\xc0\0\2\1")
+    return _raw(asked, [good, (1, 3, 60, b"\xc0\0\2\x09"), (65280, 1, 0, b""), *[good] * 30])
+
+
 # --- TCP ---------------------------------------------------------------------------------------------------------------
 
 
@@ -359,10 +420,7 @@ def huge(asked: Asked) -> list[Said]:
     """TC over UDP; over TCP 4,000 records in one set."""
     if asked.transport == UDP:
         return truncated(asked)
-    out = asked.reply()
-    ips = [f"10.{n >> 8}.{n & 255}.1" for n in range(4000)]
-    out.answer.append(dns.rrset.from_text(asked.query.question[0].name, 60, "IN", "A", *ips))
-    return whole(out)
+    return _raw(asked, [(1, 1, 60, bytes((10, n >> 8, n & 255, 1))) for n in range(4000)])
 
 
 ATTACKS = {
@@ -377,6 +435,8 @@ ATTACKS = {
         Attack("upward", "RFC 9520 §2.3", 8, upward, 3),
         Attack("to-itself", "RFC 1034 §5.3.3", 8, to_itself, 3),
         Attack("odd-glue", "RFC 6890", 10, odd_glue),
+        Attack("self-glue", "RFC 1034 §5.3.3", 10, self_glue),
+        Attack("thousand-addresses", "CAMP", 24, thousand_addresses),
         Attack("cname-ladder", "RFC 1034 §3.6.2", 16, cname_ladder),
         Attack("cname-camp", "CAMP", 30, cname_camp),
         Attack("dname-ladder", "RFC 6672", 26, dname_ladder, query=lambda number: f"w.x{number}"),
@@ -394,6 +454,8 @@ ATTACKS = {
         Attack("twice", "RFC 5452", 4, twice, succeeds=True),
         Attack("oversize", "RFC 9715", 6, oversize, succeeds=True),
         Attack("garbage", "RFC 9520 §2.2", 8, garbage, 3),
+        Attack("odd-rdata", "RFC 1035 §3.4.1", 8, odd_rdata, 3),
+        Attack("odd-records", "RFC 2181 §5, §8", 6, odd_records, succeeds=True),
         Attack("tc-always", "RFC 7766 §5", 12, tc_always, 3),
         Attack("tcp-hangs-up", "RFC 7766", 12, tcp_hangs_up, 3),
         Attack("tcp-slow", "RFC 7766 §6.2.3", 16, tcp_slow, 2),

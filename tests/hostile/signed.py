@@ -35,7 +35,7 @@ from lab.authority import Authority
 from lab.keys import KSK_FLAGS, Key, KeyStore, Validity
 from lab.records import parse, rdata, rrset_of
 from lab.responder import Responder
-from lab.signer import Nsec, Nsec3, Plan, sign
+from lab.signer import Nsec, Plan, sign
 from tests.hostile import attacks
 from tests.hostile.attacks import CALM, ROOT, TCP, Asked, Said, fitting, whole
 
@@ -59,6 +59,7 @@ class Zone:
         self.validity = validity
         self._kept: dict[tuple[str, ...], list[dns.rrset.RRset]] = {}
         self.keys = rrset_of(self.origin, 60, [self.key.dnskey, *extra(self)])
+        self.keys_signature = self.signature(self.keys)
 
     def ds(self) -> DS:
         """What the parent says."""
@@ -148,6 +149,8 @@ class Attack:
     servers: int = 1
     algorithm: int = P256
     keys: Callable[[Zone], list[DNSKEY]] = field(default=lambda _: [])
+    large: bool = False
+    """Too much for UDP, whatever is asked: TC at once saves the attacker's work."""
     query: Callable[[int], str] = field(default=lambda number: f"x{number}")
 
     @property
@@ -175,7 +178,7 @@ def reply(asked: Asked, rcode: int, answer: Iterable[dns.rrset.RRset], authority
 
 def own_keys(asked: Asked, zone: Zone) -> list[Said]:
     """The zone's keys and their signature by its own."""
-    return reply(asked, 0, [zone.keys, zone.signature(zone.keys)], [])
+    return reply(asked, 0, [zone.keys, zone.keys_signature], [])
 
 
 def at_apex(asked: Asked, zone: Zone) -> bool:
@@ -360,16 +363,16 @@ def alias_to_stripped(asked: Asked, zone: Zone) -> list[Said]:
 ATTACKS = {
     attack.name: attack
     for attack in (
-        Attack("key-sig-trap", "CVE-2023-50387", 8, key_sig_trap, 24, keys=lambda _: colliding(TAG, FEW)),
-        Attack("sig-jam", "CVE-2023-50387", 8, sig_jam, 24, algorithm=P384),
-        Attack("many-sets", "CVE-2023-50387", 8, many_sets, 64, keys=lambda _: colliding(TAG, FEW)),
+        Attack("key-sig-trap", "CVE-2023-50387", 8, key_sig_trap, 24, large=True, keys=lambda _: colliding(TAG, FEW)),
+        Attack("sig-jam", "CVE-2023-50387", 8, sig_jam, 24, large=True, algorithm=P384),
+        Attack("many-sets", "CVE-2023-50387", 8, many_sets, 64, large=True, keys=lambda _: colliding(TAG, FEW)),
         Attack("key-trap-keys", "CVE-2023-50387", 8, key_trap_keys, 24, algorithm=RSA,
                keys=lambda zone: colliding(zone.key.tag, 100)),
-        Attack("hash-trap", "CVE-2023-50387", 10, hash_trap, 24, servers=2, query=lambda n: f"www.x{n}"),
+        Attack("hash-trap", "CVE-2023-50387", 10, hash_trap, 24, large=True, servers=2, query=lambda n: f"www.x{n}"),
         Attack("nsec3-encloser", "CVE-2023-50868", 20, nsec3_encloser, 24, 24, query=lambda n: "a." * DEEP + f"x{n}"),
         Attack("nsec3-salts", "CVE-2023-50868", 20, nsec3_salts, 40, 150, query=lambda n: "a." * DEEP + f"x{n}"),
         Attack("nsec3-unsigned", "RFC 9276 §3.2", 8, nsec3_unsigned),
-        Attack("padded-denial", "CVE-2026-11605", 8, padded_denial, 64),
+        Attack("padded-denial", "CVE-2026-11605", 8, padded_denial, 64, large=True),
         Attack("nsec-outside", "CVE-2026-13321", 8, nsec_outside),
         Attack("labels-low", "CVE-2026-11721", 8, labels_low),
         Attack("stripped", "RFC 4035 §5.5", 10, stripped),
@@ -449,4 +452,6 @@ class World:
             return _nonsense_keys(asked, zone) if attack.name == "key-trap-keys" else own_keys(asked, zone)
         if at_apex(asked, zone):
             return reply(asked, 0, [], zone.soa())
+        if attack.large and transport != TCP:
+            return attacks.truncated(asked)
         return attack.answer(asked, zone)

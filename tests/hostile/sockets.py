@@ -27,15 +27,22 @@ class Hostile:
     """The servers, while the block lasts.
 
     Attributes:
-        packets: queries by address and transport. connections: TCP connections accepted, by address.
+        packets: queries by address and transport. connections: TCP connections accepted, by address. clients: queries by
+            the address they came from.
     """
 
-    def __init__(self, respond: Callable[[str, str, bytes], list[Said]] = respond, only: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        respond: Callable[[str, str, bytes], list[Said]] = respond,
+        only: list[str] | None = None,
+        port: int = 0,
+    ) -> None:
         self._respond = respond
-        self._bound = bind_all(list(only or addresses()), 0)
+        self._bound = bind_all(list(only or addresses()), port)
         self.port: int = next(iter(self._bound.values()))[0].getsockname()[1]
         self.packets: Counter[tuple[str, str]] = Counter()
         self.connections: Counter[str] = Counter()
+        self.clients: Counter[str] = Counter()
         self._epoll = select.epoll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._due: list[tuple[float, int, Callable[[], None]]] = []
@@ -100,6 +107,7 @@ class Hostile:
         except OSError:
             return
         self.packets[ip, UDP] += 1
+        self.clients[client[0]] += 1
         for said in self._respond(ip, UDP, wire):
             sock = self._elsewhere if said.elsewhere else udp
             if said.after_s:
@@ -111,9 +119,9 @@ class Hostile:
 
     def _accept(self, ip: str, tcp: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            sock, _ = tcp.accept()
+            sock, client = tcp.accept()
             self.connections[ip] += 1
-            stream = _Stream(self, ip, sock)
+            stream = _Stream(self, ip, client[0], sock)
             self._streams.add(stream)
             self._watch(sock, stream.read)
 
@@ -121,18 +129,20 @@ class Hostile:
         """A connection was closed."""
         self._streams.discard(stream)
 
-    def answers(self, ip: str, wire: bytes) -> list[Said]:
+    def answers(self, ip: str, client: str, wire: bytes) -> list[Said]:
         """What is said over TCP."""
         self.packets[ip, TCP] += 1
+        self.clients[client] += 1
         return self._respond(ip, TCP, wire)
 
 
 class _Stream:
     """One client's connection."""
 
-    def __init__(self, owner: Hostile, ip: str, sock: socket.socket) -> None:
+    def __init__(self, owner: Hostile, ip: str, client: str, sock: socket.socket) -> None:
         self._owner = owner
         self._ip = ip
+        self._client = client
         self._sock = sock
         sock.setblocking(False)
         self._input = b""
@@ -158,7 +168,7 @@ class _Stream:
         self._input += data
         while len(self._input) >= 2 and len(self._input) >= (end := 2 + int.from_bytes(self._input[:2], "big")):
             wire, self._input = self._input[2:end], self._input[end:]
-            for said in self._owner.answers(self._ip, wire):
+            for said in self._owner.answers(self._ip, self._client, wire):
                 self._owner.after(said.after_s, lambda said=said: self._say(said))  # type: ignore[misc]
 
     def _say(self, said: Said) -> None:
