@@ -1,4 +1,5 @@
-"""The documents name real things: paths and definitions in backticks exist, links lead somewhere.
+"""The documents name real things: paths and definitions in backticks exist, links lead somewhere, and what is shown to be
+copied works: configurations, command lines, names of metrics, what options are called elsewhere.
 
 DECISIONS.md is history and may name what is gone, so only its links are checked.
 
@@ -7,12 +8,21 @@ Limitations: dotted module names are not checked (`trust.anchors` is a package m
 
 import ast
 import re
-from itertools import product
+import shlex
+import subprocess
+import textwrap
+from itertools import product, takewhile
 from pathlib import Path
 
+import click
 import pytest
 
-from tests.conftest import ROOT
+from resolver.cli import akashi
+from resolver.config import ConfigError, load
+from resolver.config.loading import parse
+from resolver.config.model import OPTIONS
+from tests.conftest import ROOT, require_binary
+from tests.test_monitoring import RULES, known_names
 
 NAMES_PATHS = ["README.md", "docs/ARCHITECTURE.md", "docs/GLOSSARY.md"]
 ROOMS = ("wire", "trust", "resolver", "lab", "tests", "tools", "bench", "conf", "docs", ".ci")
@@ -88,3 +98,174 @@ def test_the_checker_finds_what_is_wrong(tmp_path: Path) -> None:
     bad = ["wire/nowhere.py", "nowhere.py", "wire/{name,gone}.py", "wire/name.py:Gone", "name.py:Name.gone", "trust/"]
     assert lies(good + " `dig @127.0.0.1` `a/b.txt` `AD`", tmp_path) == []
     assert lies(" ".join(f"`{span}`" for span in bad), tmp_path) == bad
+
+
+# -- what a reader copies -------------------------------------------------------------------------------------------------
+
+BOOK = [ROOT / "README.md", ROOT / "README.ja.md", *sorted(ROOT.glob("docs/**/*.md"))]
+PRESENT = [document for document in BOOK if document.name not in ("DECISIONS.md",)]
+MIGRATION = ROOT / "docs" / "MIGRATION.md"
+_FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.M | re.S)
+
+
+def fences(document: Path, language: str) -> list[str]:
+    """Code blocks of one language."""
+    found = _FENCE.findall(document.read_text(encoding="utf-8"))
+    return [textwrap.dedent(text) for _, kind, text in found if kind == language]
+
+
+@pytest.mark.parametrize("document", [d for d in BOOK if fences(d, "toml")], ids=lambda path: str(path.relative_to(ROOT)))
+def test_configurations_shown_are_accepted(document: Path, tmp_path: Path) -> None:
+    for index, text in enumerate(fences(document, "toml")):
+        file = tmp_path / f"{index}.toml"
+        text = text.replace("c2VjcmV0…", "c2VjcmV0").replace('user = "akashi"', 'user = "root"')  # whom every system has
+        file.write_text(text, encoding="utf-8")
+        try:
+            # What a migration ends with must start as it is; elsewhere files are named that are the reader's own.
+            load(file) if document == MIGRATION else parse(file.read_text(encoding="utf-8"))
+        except ConfigError as error:
+            pytest.fail("\n".join([text, *map(str, error.findings)]))
+
+
+_COMMAND_LINE = re.compile(r"^(?: {4,})?(?:[$#] )?(?:\.venv/bin/)?(akashi [a-z-].*)$", re.M)
+
+
+def commands(text: str) -> list[str]:
+    """Command lines that start with `akashi`: in code spans, in blocks and behind a prompt."""
+    text = re.sub(r" \\\n\s*", " ", text)
+    prose = _FENCE.sub("", text)
+    spans = re.findall(r"`(?:\.venv/bin/)?(akashi [a-z-][^`]*)`", prose)
+    return [" ".join(span.split()) for span in spans] + _COMMAND_LINE.findall(text)
+
+
+def wrong_with(line: str) -> str | None:
+    """What click would say to a command line; None when it has nothing to say."""
+    words = re.sub(r"[\[\]()]", " ", line.replace("\\|", "|")).replace("…", "X")
+    lexer = shlex.shlex(words, posix=True, punctuation_chars=";|&<>")
+    lexer.whitespace_split = True
+    try:
+        # What comes behind a pipe or the like is another command.
+        arguments = list(takewhile(lambda word: word.strip(";|&<>"), lexer))[1:]
+    except ValueError as error:
+        return str(error)
+    command: click.Command = akashi
+    path = ["akashi"]
+    places = 0
+    given = iter(arguments)
+    for word in given:
+        if word.startswith("-") and word != "-":
+            name, _, value = word.partition("=")
+            option = next((p for p in command.params if name in p.opts + p.secondary_opts), None)
+            if option is None and name not in ("--help", "--version"):
+                return f"{' '.join(path)} has no {name}"
+            if isinstance(option, click.Option) and not option.is_flag and not option.count and not value:
+                next(given, None)
+        elif isinstance(command, click.Group):
+            found = command.get_command(click.Context(command), word)
+            if found is None:
+                # A choice such as `akashi nta approve|reject` is no command; a placeholder stands for any.
+                return None if word.isupper() or word == "X" else f"{' '.join(path)} has no {word}"
+            command = found
+            path.append(word)
+        else:
+            places += 1
+    room = [p.nargs for p in command.params if isinstance(p, click.Argument)]
+    if places > sum(room) and -1 not in room and "X" not in words:
+        return f"{' '.join(path)} takes {sum(room)} arguments"
+    return None
+
+
+@pytest.mark.parametrize("document", PRESENT, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_shown_are_there(document: Path) -> None:
+    shown = commands(document.read_text(encoding="utf-8"))
+    assert [f"{line}: {wrong}" for line in shown if (wrong := wrong_with(line))] == []
+
+
+def test_commands_that_alerts_name_are_there() -> None:
+    texts = (ROOT / "conf" / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
+    named = re.findall(r"\bakashi ([a-z][a-z-]+)", texts)
+    assert len(named) > 30
+    assert [name for name in named if akashi.get_command(click.Context(akashi), name) is None] == []
+
+
+def test_the_checker_of_commands_finds_what_is_wrong() -> None:
+    spans = "`akashi nta propose NAME\n--reason TEXT` `akashi lab drill nta`"
+    shown = commands(spans + "\n    akashi cache flush --all  # now\n$ akashi status\n")
+    assert len(shown) == 4
+    assert [wrong_with(line) for line in shown] == [None] * 4
+    bad = [
+        "akashi nta propse x",
+        "akashi frob",
+        "akashi status --helth",
+        "akashi explain a b c",
+        "akashi trust status --all",
+    ]
+    assert None not in [wrong_with(line) for line in bad]
+
+
+def test_metrics_shown_are_there() -> None:
+    known = known_names() | set(re.findall(r"record: (\S+)", RULES))
+    for document in PRESENT:
+        spans = _CODE_SPAN.findall(document.read_text(encoding="utf-8"))
+        named = {match[0] for span in spans if (match := re.match(r"akashi_[a-z0-9_]+(?![*…\w])", span))}
+        assert {name for name in named if name not in known and f"{name}_total" not in known} == set(), document.name
+
+
+# -- coming from another resolver -----------------------------------------------------------------------------------------
+
+
+def options_table(heading: str) -> list[list[str]]:
+    """Rows of the first table of a section of MIGRATION.md, cell by cell."""
+    section = MIGRATION.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [line for line in section.split("\n```")[0].splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+
+
+@pytest.mark.parametrize("heading", ["Unbound", "BIND", "PowerDNS Recursor"])
+def test_what_options_are_called_here(heading: str) -> None:
+    known = set(OPTIONS)
+    rows = options_table(heading)
+    assert len(rows) > 35
+    for row in rows:
+        here = row[-2] if len(row) == (4 if heading.startswith("PowerDNS") else 3) else row[-1]
+        named = _CODE_SPAN.findall(here)
+        assert named or here in ("**always**", "**none**"), row
+        assert [name for name in named if name not in known] == [], row
+
+
+def peers_words(program: str, *arguments: str) -> str:
+    done = subprocess.run([require_binary(program), *arguments], capture_output=True, text=True, timeout=30, check=False)
+    return re.sub(r".\x08", "", done.stdout) + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("heading", "manual"),
+    [
+        ("Unbound", ["man", "unbound.conf"]),
+        ("BIND", ["man", "named.conf"]),
+        ("PowerDNS Recursor", ["pdns_recursor", "--help"]),
+    ],
+)
+def test_what_options_are_called_there(heading: str, manual: list[str]) -> None:
+    words = set(re.findall(r"[\w-]+", peers_words(*manual).replace("--", " ")))
+    if len(words) < 300:
+        pytest.skip(f"{' '.join(manual)} says nothing here")
+    there = [name for row in options_table(heading) for name in _CODE_SPAN.findall(row[0])]
+    assert [name for name in there if name not in words] == []
+
+
+def test_the_peers_accept_what_is_migrated(tmp_path: Path) -> None:
+    checkers = {
+        "unbound": ["unbound-checkconf", tmp_path / "unbound"],
+        "named": ["named-checkconf", tmp_path / "named"],
+        "pdns": ["pdns_recursor", f"--config-dir={tmp_path}", "--config=check"],
+    }
+    for language, (program, *arguments) in checkers.items():
+        (text,) = fences(MIGRATION, language)
+        if language == "unbound":
+            text += f'    control-use-cert: no\nserver:\n    chroot: ""\n    directory: "{tmp_path}"\n    username: ""\n'
+        (tmp_path / language).write_text(text)
+        (tmp_path / "recursor.conf").write_text(text)
+        run = [require_binary(str(program)), *map(str, arguments)]
+        done = subprocess.run(run, capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
