@@ -31,6 +31,8 @@ START_S = 60.0
 WARM = 20
 """New names that every resolver answers before anything is measured."""
 SETTLE_S = 0.5
+IDLE_S = 1.0
+"""For how long what a resolver does of its own is watched: that is not the attack's doing."""
 
 ATTACKS: dict[str, attacks.Attack | signed.Attack] = {**attacks.ATTACKS, **signed.ATTACKS}
 
@@ -138,8 +140,19 @@ def measure(name: str, resolvers: Sequence[str], authorities: Authorities) -> di
     return found
 
 
+def _idle(running: list[Running]) -> list[float]:
+    """What each uses without being asked anything: seconds of processor a second."""
+    before = [cpu_time(one.program.pid) for one in running]
+    start = time.monotonic()
+    time.sleep(IDLE_S)
+    after = [cpu_time(one.program.pid) for one in running]
+    return [(b - a).total_s / (time.monotonic() - start) for a, b in zip(before, after, strict=True)]
+
+
 def _cost(running: list[Running], attackers: list[Attacker], authorities: Authorities) -> list[Cost]:
+    idle = _idle(running)
     queries = authorities.queries()
+    start_s = time.monotonic()
     before = [cpu_time(one.program.pid) for one in running]
     threads = [threading.Thread(target=attacker.ask, args=(QUESTIONS, RATE, WAIT_S)) for attacker in attackers]
     for thread in threads:
@@ -147,14 +160,15 @@ def _cost(running: list[Running], attackers: list[Attacker], authorities: Author
     for thread in threads:
         thread.join()
     used = [cpu_time(one.program.pid) - start for one, start in zip(running, before, strict=True)]
+    took_s = time.monotonic() - start_s
     after = authorities.queries()
     return [
         Cost(
             (after.get(one.address, 0) - queries.get(one.address, 0)) / QUESTIONS,
-            cpu.total_s / QUESTIONS * 1e6,
+            max(cpu.total_s - rest * took_s, 0) / QUESTIONS * 1e6,
             dict(attacker.outcomes),
         )
-        for one, cpu, attacker in zip(running, used, attackers, strict=True)
+        for one, cpu, rest, attacker in zip(running, used, idle, attackers, strict=True)
     ]
 
 

@@ -168,7 +168,8 @@ _FANS = [dns.name.from_text(f"ns{n}.many-addresses.").to_wire() for n in range(2
 def _wide_referral(asked: Asked, servers: list[bytes], glue: list[tuple[bytes, bytes]]) -> list[Said]:
     """A referral below the zone, put together by hand: a library takes longer for it than those who are to suffer."""
     question = asked.wire[12 : asked.wire.index(b"\0", 12) + 5]
-    below = dns.name.from_text(".".join(asked.name.rstrip(".").split(".")[-2:]) + ".").to_wire()
+    depth = len(".".join(asked.name.rstrip(".").split(".")[-2:])) + 2
+    below = struct.pack("!H", 0xC000 | 12 + len(question) - 4 - depth)
     out = [asked.wire[:2] + struct.pack("!5H", 0x8000, 1, 0, len(servers), len(glue)) + question]
     out += [below + struct.pack("!HHIH", 2, 1, 60, len(name)) + name for name in servers]
     out += [name + struct.pack("!HHIH", 1, 1, 60, 4) + ip for name, ip in glue]
