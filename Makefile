@@ -17,7 +17,7 @@ export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv lab test test-accelerated accelerate check format bench fuzz endurance ede-table install uninstall clean
+.PHONY: help venv lab test test-accelerated accelerate check format bench fuzz endurance resilience ede-table install uninstall clean
 
 help:
 	@echo 'make lab      a mini-Internet and a resolver in the foreground; needs no root; Ctrl-C stops all'
@@ -27,6 +27,7 @@ help:
 	@echo 'make check    format, lint, types, import contracts, generated files fresh'
 	@echo 'make format   apply ruff format and the fixes of ruff check'
 	@echo 'make bench    figures beside the installed peers, in minutes; ARGS=--full takes hours (docs/PERFORMANCE.md)'
+	@echo 'make resilience  every hostile authority against Akashi, Unbound and BIND, into docs/RESILIENCE.md; half an hour'
 	@echo 'make endurance  a minute of load while workers are killed, the configuration is reloaded, NTAs come and go'
 	@echo 'make install  as root: into /opt/akashi, with systemd unit (PREFIX=, DESTDIR=, WHEELS=; docs/OPERATIONS.md)'
 	@echo 'make ede-table  what Akashi and the installed peers say of every published fault, into docs/EDE.md'
@@ -92,6 +93,10 @@ bench: $(READY)
 endurance: $(READY)
 	@tools/install-debian-packages.sh
 	@$(BIN)/python -m bench.endurance $(ARGS)
+
+resilience: $(READY)
+	@tools/install-debian-packages.sh
+	@$(BIN)/python -m bench.resilience $(ARGS)
 
 install uninstall:
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' WHEELS='$(WHEELS)' tools/install.sh $@

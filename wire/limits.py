@@ -135,6 +135,10 @@ NSEC3_PER_RESOLUTION: Final = Limit("nsec3-hashes-per-resolution", 150, "CVE-202
 DENIAL_RECORDS: Final = Limit(
     "denial-records-per-proof", 32, "CVE-2026-11605: NSEC and NSEC3 RRsets looked at for one proof", 128
 )
+MAX_PROOF_SETS: Final = DENIAL_RECORDS.hard + 2
+"""SOA, NSEC and NSEC3 RRsets kept of one answer: what a proof looks at in shadow mode, one more so that it is counted."""
+FEW_SETS: Final = 12
+"""RRsets of a section that are compared each with each; more are looked up (thousands fit into one message)."""
 TRUST_KEYS: Final = Limit(
     "keys-per-trust-point",
     16,

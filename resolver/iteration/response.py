@@ -13,7 +13,7 @@ from resolver.iteration.addresses import text_of
 from trust.policy import Budget
 from trust.vocabulary import Address, Cut, Kind, Step
 from wire import types as t
-from wire.limits import ADDRESSES_PER_NS, CHAIN, NS_PER_CUT
+from wire.limits import ADDRESSES_PER_NS, CHAIN, MAX_PROOF_SETS, NS_PER_CUT
 from wire.message import Message
 from wire.name import Name, is_strict_subdomain, is_subdomain, replace_suffix
 from wire.rrset import RRset
@@ -206,7 +206,8 @@ def _alias(
 
 
 def _proofs(authority: list[RRset]) -> list[RRset]:
-    return [rrset for rrset in authority if rrset.rtype in _PROOF_TYPES and rrset.rdatas]
+    """SOA and denial records, no more than any proof looks at (CVE-2026-11605): nobody looks at an unsigned zone's."""
+    return [rrset for rrset in authority if rrset.rtype in _PROOF_TYPES and rrset.rdatas][:MAX_PROOF_SETS]
 
 
 def _soa_of(authority: list[RRset], name: Name) -> RRset | None:

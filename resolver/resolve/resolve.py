@@ -35,7 +35,7 @@ from trust.reason import Reason
 from trust.validate import Validated
 from trust.vocabulary import Finding, Kind, Outcome, Question, Security, Step, Steps
 from wire import types as t
-from wire.limits import CHAIN, FAILURE_TTL, STALE_HOLD
+from wire.limits import CHAIN, FAILURE_TTL, FEW_SETS, STALE_HOLD
 from wire.name import Name
 from wire.rrset import RRset
 
@@ -161,6 +161,14 @@ def _authority_of(link: Link) -> Sequence[RRset]:
 
 def _extend(section: list[tuple[RRset, float]], rrsets: Sequence[RRset], expires: float) -> None:
     """Add sets to a section, none twice: a chain may pass the same DNAME, or rest on the same proof, more than once."""
+    if len(section) + len(rrsets) > FEW_SETS:
+        # What a server sends by the thousand must not be compared each with each.
+        seen = {rrset for rrset, _ in section}
+        for rrset in rrsets:
+            if rrset not in seen:
+                seen.add(rrset)
+                section.append((rrset, expires))
+        return
     for rrset in rrsets:
         if not any(rrset == present for present, _ in section):
             section.append((rrset, expires))

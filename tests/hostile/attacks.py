@@ -389,6 +389,23 @@ def odd_records(asked: Asked) -> list[Said]:
     return _raw(asked, [good, (1, 3, 60, b"\xc0\0\2\x09"), (65280, 1, 0, b""), *[good] * 30])
 
 
+def wide_denial(asked: Asked) -> list[Said]:
+    """NXDOMAIN with 2,800 NSEC records of as many names, in an unsigned zone."""
+    if asked.transport == UDP:
+        return truncated(asked)
+    out = asked.reply(dns.rcode.NXDOMAIN)
+    out.use_edns(False)
+    soa = dns.rrset.from_text(asked.zone, 60, "IN", "SOA", ". . 1 60 60 60 60")
+    out.authority.append(soa)
+    octets = bytearray(out.to_wire())
+    apex = 12 + len(asked.query.question[0].name.to_wire()) - len(soa.name.to_wire())
+    for number in range(2800):
+        label = f"{number:03x}".encode()
+        octets += b"\3" + label + struct.pack("!HHHIH", 0xC000 | apex, 47, 1, 60, 4) + b"\0\0\1\x40"
+    octets[8:12] = struct.pack("!HH", 2801, 0)
+    return [Said(bytes(octets))]
+
+
 # --- TCP ---------------------------------------------------------------------------------------------------------------
 
 
@@ -457,6 +474,7 @@ ATTACKS = {
         Attack("garbage", "RFC 9520 §2.2", 8, garbage, 3),
         Attack("odd-rdata", "RFC 1035 §3.4.1", 8, odd_rdata, 3),
         Attack("odd-records", "RFC 2181 §5, §8", 6, odd_records, succeeds=True),
+        Attack("wide-denial", "RFC 2308 §3", 6, wide_denial, succeeds=True),
         Attack("tc-always", "RFC 7766 §5", 12, tc_always, 3),
         Attack("tcp-hangs-up", "RFC 7766", 12, tcp_hangs_up, 3),
         Attack("tcp-slow", "RFC 7766 §6.2.3", 16, tcp_slow, 2),

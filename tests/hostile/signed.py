@@ -216,7 +216,7 @@ def many_sets(asked: Asked, zone: Zone) -> list[Said]:
 
 
 def key_trap_keys(asked: Asked, zone: Zone) -> list[Said]:
-    """A DNSKEY set of 120 keys that all have the DS's tag, with 120 signatures (KeyTrap on the keys themselves)."""
+    """A DNSKEY set of 100 keys that all have the DS's tag, with 100 signatures (KeyTrap on the keys themselves)."""
     a = address(asked)
     return reply(asked, 0, [a, zone.signature(a)], [])
 

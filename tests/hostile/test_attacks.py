@@ -21,7 +21,8 @@ def test_one_query_costs_a_bounded_number_of_packets(attack):
         assert net.now.mono - start <= RESOLUTION_SECONDS.value + 1
         assert resolution.security is not Security.SECURE
         if attack.succeeds:
-            assert (resolution.rcode, bool(resolution.answer)) == (t.NOERROR, True), resolution.errors
+            answered = (t.NXDOMAIN, False) if attack.name == "wide-denial" else (t.NOERROR, True)
+            assert (resolution.rcode, bool(resolution.answer)) == answered, resolution.errors
         else:
             assert resolution.rcode == t.SERVFAIL
             assert resolution.errors and any(text for _, text in resolution.errors)

@@ -3,10 +3,13 @@
 Counts, not times: a validator's work is its verifications and hashes, and a resolution's budget counts both.
 """
 
+from pathlib import Path
+
 import pytest
 
 from resolver.settings import Minimise
 from tests.hostile.attacks import ATTACKS as UNSIGNED
+from tests.hostile.costs import spent
 from tests.hostile.signed import ATTACKS, World
 from tests.hostile.virtual import Net
 from trust.vocabulary import Security
@@ -21,12 +24,6 @@ def world():
     return World(START)
 
 
-def cost(net, token):
-    """Verifications and hashes of a client's query."""
-    budgets = [quota.budget for quota in {id(quota): quota for quota in net.quotas[token]}.values()]
-    return sum(b.verifications for b in budgets), sum(b.nsec3_hashes for b in budgets)
-
-
 @pytest.mark.parametrize("minimise", [Minimise.RELAXED, Minimise.OFF])
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
 def test_one_query_costs_a_bounded_amount_of_work(attack, minimise, world):
@@ -36,7 +33,7 @@ def test_one_query_costs_a_bounded_amount_of_work(attack, minimise, world):
         net.begin(number, attack.question(number))
         net.run()
         resolution = net.finished[number]
-        verifications, hashes = cost(net, number)
+        verifications, hashes = spent(net, number)
         print(attack.name, len(net.asked) - before, verifications, hashes, resolution.errors)
         assert len(net.asked) - before <= attack.packets
         assert verifications <= min(attack.verifications, SIG_PER_RESOLUTION.value)
@@ -77,7 +74,7 @@ def test_with_every_limit_in_shadow_it_still_convinces_nobody(attack, world):
     net.begin("client", attack.question(1))
     net.run()
     resolution = net.finished["client"]
-    verifications, hashes = cost(net, "client")
+    verifications, hashes = spent(net, "client")
     assert verifications <= SIG_PER_RESOLUTION.hard
     assert hashes <= NSEC3_PER_RESOLUTION.hard
     assert (resolution.security is Security.INSECURE) == (attack.truth == "insecure")
@@ -110,3 +107,10 @@ def test_who_is_honest_is_secure_beside_all_of_them(world):
         assert net.finished["calm", number].security is Security.INSECURE
         assert net.finished["calm", number].rcode == t.NOERROR
         assert net.took["honest", number] < 0.5, "virtual seconds"
+
+
+def test_the_document_has_all_of_them():
+    text = (Path(__file__).parents[2] / "docs" / "RESILIENCE.md").read_text(encoding="utf-8")
+    for attack in ATTACKS.values():
+        assert f"| `{attack.name}`: " in text, "python -m tests.hostile.costs"
+        assert f"| {attack.name} ({attack.why}) | " in text, "python -m bench.resilience"
