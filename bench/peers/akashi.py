@@ -41,6 +41,7 @@ class Akashi:
 
     name = "akashi"
     title = "Akashi"
+    root = PROJECT
 
     def version(self) -> str | None:
         """As installed into the virtualenv."""
@@ -52,7 +53,7 @@ class Akashi:
     def prepare(self, setup: Setup) -> Sequence[str | Path]:
         """One file, and bytecode as after an installation. RFC 5011 is off for all resolvers: the anchor is static."""
         for package in ("wire", "trust", "resolver"):
-            compileall.compile_dir(PROJECT / package, quiet=2)
+            compileall.compile_dir(self.root / package, quiet=2)
         (setup.folder / "state").mkdir()
         config = setup.folder / "akashi.toml"
         config.write_text(
@@ -74,6 +75,7 @@ class AkashiAccelerated(Akashi):
 
     name = "akashi-accelerated"
     title = "Akashi (compiled core)"
+    root = ACCELERATED
 
     def version(self) -> str | None:
         """None until `make accelerate` has built it."""

@@ -7,6 +7,7 @@ for a choice), the default is written as in a configuration file, and the rest t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +18,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from resolver.config.values import Kind
+
+# Otherwise pydantic reads the metadata of all installed distributions at every start, in search of plug-ins.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 LOCAL = "local practice"
 """Source of an option that no RFC and no guideline number speaks about."""
@@ -111,6 +115,7 @@ class Section(BaseModel):
     """Base of every section: immutable, keys in kebab-case, defaults checked like any value."""
 
     model_config = ConfigDict(
+        defer_build=True,  # a section's own validator is not needed, only that of the whole
         frozen=True,
         extra="forbid",
         validate_default=True,
