@@ -11,13 +11,16 @@ than a second, and what has expired is not given out. Where the TTLs are is foun
 The cache is bounded in octets. Its ring is in order of insertion, with a second chance for packets used since the hand
 last passed (CLOCK), so that a hit costs one attribute. When anchors, NTAs or local data change, `clear` starts a new epoch.
 
-Limitations: UDP only (an answer over TCP may differ: keepalive, no truncation). The caller must not put what depends on
-anything but the query: client address, listening address, transport.
+What depends on something else as well (the transport: no truncation over TCP; who may have it) stands under a key of
+another type, made by `apart`: no query, whatever its octets, finds it in the receive loop.
+
+Limitations: the caller must not put what depends on anything but the query and what `apart` was told: client address,
+listening address.
 """
 
 import struct
 from collections import deque
-from typing import Final
+from typing import Final, TypeAlias
 
 from wire.edns import COOKIE
 from wire.limits import PREFETCH_PART, PREFETCH_TTL
@@ -25,6 +28,9 @@ from wire.types import OPT
 
 _TTL: Final = struct.Struct("!I")
 _OPTION: Final = struct.Struct("!HH")
+
+Key: TypeAlias = bytes | str
+"""Octets of a query (`key_and_cookie`), or what `apart` made of them."""
 
 _PACKET_OCTETS: Final = 320
 """Octets a packet costs beside key and body: objects and their places in dictionary and ring (measured by tracemalloc)."""
@@ -98,22 +104,22 @@ class PacketCache:
     __slots__ = ("_ring", "epoch", "evictions", "limit", "octets", "table")
 
     def __init__(self, limit_octets: int) -> None:
-        self.table: dict[bytes, Packet] = {}
+        self.table: dict[Key, Packet] = {}
         self.limit = limit_octets
         self.octets = 0
         self.evictions = 0
         self.epoch = 0
-        self._ring: deque[bytes] = deque()
+        self._ring: deque[Key] = deque()
 
     def __len__(self) -> int:
         return len(self.table)
 
-    def get(self, key: bytes, mono: float) -> bytes | None:
+    def get(self, key: Key, mono: float) -> bytes | None:
         """The response after its ID, aged, if there is one that still holds."""
         packet = self.find(key, mono)
         return packet.body if packet is not None else None
 
-    def find(self, key: bytes, mono: float) -> Packet | None:
+    def find(self, key: Key, mono: float) -> Packet | None:
         """The packet, aged, if there is one that still holds."""
         packet = self.table.get(key)
         if packet is None or packet.expires <= mono:
@@ -124,9 +130,7 @@ class PacketCache:
         packet.used = True
         return packet
 
-    def put(
-        self, key: bytes, response: bytes, mono: float, expires: float, cell: int = 0, subject: int = 0
-    ) -> None:
+    def put(self, key: Key, response: bytes, mono: float, expires: float, cell: int = 0, subject: int = 0) -> None:
         """Remember a whole response (its ID is left out) made at `mono` until `expires`, at most for LONGEST seconds.
 
         `cell`, `subject`: see Packet.
@@ -147,7 +151,7 @@ class PacketCache:
         if self.octets > self.limit:
             self._evict(mono)
 
-    def renew(self, key: bytes, mono: float) -> None:
+    def renew(self, key: Key, mono: float) -> None:
         """Have a hit near the end of this packet's life tell that its data is wanted; said of one that was just put."""
         packet = self.table.get(key)
         if packet is not None and packet.expires - mono > PREFETCH_TTL / 2:  # what is fetched has a life of its own
@@ -179,6 +183,11 @@ class PacketCache:
 def cache_key(query: bytes) -> bytes:
     """The key alone, of `key_and_cookie`."""
     return key_and_cookie(query)[0]
+
+
+def apart(of: str, key: bytes) -> str:
+    """A key for what not everybody who asks with these octets gets; `of`: one letter that says who does."""
+    return of + key.decode("latin-1")
 
 
 def key_and_cookie(query: bytes) -> tuple[bytes, bytes]:

@@ -10,6 +10,8 @@ Bounded in number; failures live a minute at most (RFC 9520 §3.2), so the oldes
 from collections.abc import Callable
 from typing import Final
 
+from resolver.cache.packets import Key
+
 MAX_RESPONSES: Final = 8192
 Again = Callable[[str], None]
 """Told the address of a client that gets a known failure."""
@@ -35,17 +37,17 @@ class FailingResponses:
 
     def __init__(self, limit: int = MAX_RESPONSES) -> None:
         self.limit = limit
-        self._table: dict[bytes, FailingResponse] = {}
+        self._table: dict[Key, FailingResponse] = {}
 
     def __len__(self) -> int:
         return len(self._table)
 
-    def get(self, key: bytes, mono: float) -> FailingResponse | None:
+    def get(self, key: Key, mono: float) -> FailingResponse | None:
         """The response that still holds."""
         found = self._table.get(key)
         return found if found is not None and mono < found.expires else None
 
-    def put(self, key: bytes, response: bytes, cell: int, about: int, expires: float, again: Again) -> None:
+    def put(self, key: Key, response: bytes, cell: int, about: int, expires: float, again: Again) -> None:
         """Remember a whole response until `expires`."""
         table = self._table
         table.pop(key, None)

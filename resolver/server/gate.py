@@ -10,7 +10,7 @@ An answer of the packet cache is the same for all who ask alike; what is a clien
 
 from typing import Final
 
-from resolver.cache.packets import Packet, key_and_cookie
+from resolver.cache.packets import Key, Packet, apart, key_and_cookie
 from resolver.protect.brief import brief
 from resolver.protect.cookies import Standing
 from resolver.protect.protection import COOKIE_HEAD
@@ -49,7 +49,8 @@ class Gate:
         if not service.access.allows(client):
             self._refuse(query, client, send, now)
             return
-        key, shown = key_and_cookie(query)
+        raw, shown = key_and_cookie(query)
+        key: Key = raw
         clients = self.clients
         if (
             clients is not None
@@ -65,7 +66,7 @@ class Gate:
             if policy.is_special(client):
                 service.take(query, client, Transport.UDP, send)
                 return
-            key = b"+" + key
+            key = apart("+", raw)
         packet = packets.find(key, now) if packets is not None else None
         if packet is None:
             service.take(query, client, Transport.UDP, send, key)

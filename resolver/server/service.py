@@ -1,13 +1,14 @@
 """One client query, from octets to octets: access, reading, cookies, screening, submission to the mesh, response.
 
 Listeners bring raw queries with a way to send the response. Whoever answers at once (refusals, malformed queries) calls it
-before `take` returns; a resolution answers when it is finished. The packet cache is filled here; the UDP listener reads it.
+before `take` returns; a resolution answers when it is finished. The packet cache is filled here; the UDP listener reads it,
+and `cached_over_tcp` for the other.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from resolver.cache.packets import Packet, PacketCache, add_option, opt_length_at
+from resolver.cache.packets import Key, Packet, PacketCache, add_option, apart, key_and_cookie, opt_length_at
 from resolver.policy.rules import ResponsePolicy, Scope
 from resolver.protect.cookies import Standing, is_lawful
 from resolver.protect.protection import COOKIE_HEAD, COOKIE_ROOM, Protection, subject
@@ -110,7 +111,7 @@ class Service:
         self.unanswered = 0
         self.unanswered_limit = CLIENT_QUERIES
 
-    def take(self, packet: bytes, client: str, transport: Transport, send: Send, key: bytes | None = None) -> bool:
+    def take(self, packet: bytes, client: str, transport: Transport, send: Send, key: Key | None = None) -> bool:
         """Answer a query now or later; False when it gets no answer at all.
 
         Args:
@@ -164,7 +165,36 @@ class Service:
             counters.instant_hits += 1
         return True
 
-    def _failed_again(self, key: bytes, packet: bytes, asker: "Asker") -> bool:
+    def cached_over_tcp(self, query: bytes, client: str) -> bytes:
+        """The response of the packet cache, counted; empty when `take_over_tcp` must find one."""
+        packets = self.packets
+        if packets is None or not self.access.allows(client):
+            return b""
+        key, shown = key_and_cookie(query)
+        if shown and self.protection.cookies is not None:
+            return b""
+        packet = packets.find(apart("T", key), clock.monotonic())
+        if packet is None or self._is_special(client):
+            return b""
+        counters = self.counters
+        counters.packet_hits += 1
+        counters.tally.counts[packet.cell] += 1
+        if packet.due:
+            self.renew(query, packet)
+        return query[:2] + packet.body
+
+    def take_over_tcp(self, query: bytes, client: str, send: Send) -> bool:
+        """Answer a query that came over TCP, now or later; False when it gets no answer at all."""
+        if self.packets is None or self._is_special(client):
+            return self.take(query, client, Transport.TCP, send)
+        return self.take(query, client, Transport.TCP, send, apart("T", key_and_cookie(query)[0]))
+
+    def _is_special(self, client: str) -> bool:
+        """Whether policy has rules for this client's address: then it has no part in the packet cache."""
+        policy = self.policy
+        return policy is not None and policy.by_client and policy.is_special(client)
+
+    def _failed_again(self, key: Key, packet: bytes, asker: "Asker") -> bool:
         """Answer with a failure that is remembered, and tell whom it concerns; False when there is none."""
         mono = clock.monotonic()
         known = self.failing.get(key, mono)
@@ -290,7 +320,7 @@ class Pending:
 
     __slots__ = ("_asker", "_key", "_policy", "_prefix", "_query", "_service", "_started", "done")
 
-    def __init__(self, service: Service, query: Message, asker: Asker, key: bytes | None, prefix: int | None) -> None:
+    def __init__(self, service: Service, query: Message, asker: Asker, key: Key | None, prefix: int | None) -> None:
         self._service = service
         self._query = query
         self._asker = asker
