@@ -63,7 +63,7 @@ ACCELERATE := $(BIN)/python tools/accelerate.py
 
 test: $(READY)
 	@tools/install-debian-packages.sh
-	@$(if $(ARGS),true,echo 'the compiled core:' && $(ACCELERATE) --optional -- $(PYTEST) -q -o 'pythonpath=build/accelerated .' $(CORE_TESTS))
+	@$(if $(ARGS),true,echo 'the compiled core:' && AKASHI_OPTIMISE=1 $(ACCELERATE) --optional -- $(PYTEST) -q -o 'pythonpath=build/accelerated .' $(CORE_TESTS))
 	@$(PYTEST) $(ARGS)
 
 test-accelerated: $(READY)
@@ -97,6 +97,7 @@ endurance: $(READY)
 resilience: $(READY)
 	@tools/install-debian-packages.sh
 	@$(BIN)/python -m bench.resilience $(ARGS)
+	@$(BIN)/python -m bench.resilience.hostile_clients
 
 install uninstall:
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' WHEELS='$(WHEELS)' tools/install.sh $@

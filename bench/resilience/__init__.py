@@ -4,7 +4,7 @@ How. In a network namespace of its own, `world` serves the attacks of `tests/hos
 process for those who attack, one for the root and the honest zones, so that an attacker's work does not slow down what
 other clients wait for. For each attack every resolver is started afresh; then
 
-* `cost`: its clients ask 40 attacking questions, in two seconds, all resolvers at once, and wait up to 10 s for the
+* `cost`: its clients ask 40 attacking questions, in two seconds, all resolvers at once, and wait up to 6 s for the
   answers. What comes to the authorities is counted by source address; processor time is the kernel's
   (`bench.accounting`), less what the resolver uses in as long a time when nobody asks it.
 * `others`: one resolver after the other: another client asks names of an honest signed zone, first in calm, then while an

@@ -22,10 +22,10 @@ from tests.hostile import attacks, signed
 
 QUESTIONS, RATE = 40, 20.0
 """What is asked to see the cost, and how many a second."""
-WAIT_S = 10.0
+WAIT_S = 6.0
 FLOOD_RATE = 20.0
 """Attacking questions a second while another client is watched."""
-PAIRS, PACE_S = 50, 0.02
+PAIRS, PACE_S = 40, 0.02
 """New names, and as many cached, that the other client asks in calm, and as many again under attack; a pair each 20 ms."""
 START_S = 60.0
 WARM = 20

@@ -26,11 +26,16 @@ def load(path: Path = DATA) -> dict[str, dict[str, dict[str, Any]]]:
 def publish(path: Path = DATA, page: Path = PAGE) -> None:
     """Put the table between the page's markers. Raises ValueError when they are not there."""
     data = json.loads(path.read_text())
-    head, begin, rest = page.read_text().partition(BEGIN)
-    _, end, tail = rest.partition(END)
+    replace(page, BEGIN, END, markdown(data["meta"], data["attacks"]))
+
+
+def replace(page: Path, first: str, last: str, text: str) -> None:
+    """Put a text between two lines of a page. Raises ValueError when they are not there."""
+    head, begin, rest = page.read_text().partition(first)
+    _, end, tail = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"{page.name} lacks the lines {BEGIN!r} and {END!r}")
-    page.write_text(f"{head}{BEGIN}\n\n{markdown(data['meta'], data['attacks'])}\n{END}{tail}")
+        raise ValueError(f"{page.name} lacks the lines {first!r} and {last!r}")
+    page.write_text(f"{head}{first}\n\n{text}\n{last}{tail}")
 
 
 def markdown(meta: dict[str, Any], found: dict[str, dict[str, dict[str, Any]]]) -> str:

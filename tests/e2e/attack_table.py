@@ -145,25 +145,27 @@ def main() -> None:
         directory = Path(name)
         (directory / "hints").write_text(net.hints())
         (directory / "anchor").write_text(net.anchor())
-        hole = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                "import socket,sys\n"
-                "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-                f"s.bind(('127.0.0.1', {HOLE_PORT}))\n"
-                "sys.stdin.read()",
-            ],
-            stdin=subprocess.PIPE,
-        )
-        try:
-            with lab.server.running(net, port=53):
-                for attack_name in ATTACKS:
-                    for resolver in (akashi, unbound, bind):
-                        print(row(attack_name, resolver, directory), flush=True)
-        finally:
-            hole.kill()
-            hole.wait()
+        with silent_server(), lab.server.running(net, port=53):
+            for attack_name in ATTACKS:
+                for resolver in (akashi, unbound, bind):
+                    print(row(attack_name, resolver, directory), flush=True)
+
+
+@contextlib.contextmanager
+def silent_server() -> Iterator[None]:
+    """The server of HOLE, a process that reads nothing."""
+    program = (
+        "import socket,sys\n"
+        "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+        f"s.bind(('127.0.0.1', {HOLE_PORT}))\n"
+        "sys.stdin.read()"
+    )
+    hole = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE)
+    try:
+        yield
+    finally:
+        hole.kill()
+        hole.wait()
 
 
 def row(attack_name: str, resolver, directory: Path) -> str:  # type: ignore[no-untyped-def]
