@@ -389,6 +389,8 @@ NOT_STAGED = {
     "AkashiSlow",  # the network
     "AkashiUpstreamFailing",
     "AkashiForgeryAttempts",  # attacks
+    "AkashiZoneUnderForgery",
+    "AkashiServingStale",  # ten minutes of it
     "AkashiLimitHits",
     "AkashiUnansweredHigh",
     "AkashiMemoryHigh",
