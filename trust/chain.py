@@ -72,12 +72,13 @@ class Walker:
             concluded is of the old generation.
     """
 
-    __slots__ = ("_depth", "_unkept", "now", "points", "view")
+    __slots__ = ("_depth", "_ends", "_unkept", "now", "points", "view")
 
     def __init__(self, view: View, now: Now) -> None:
         self.view = view
         self.now = now
         self.points = view.points
+        self._ends = FOREVER  # monotonic seconds: when the answer that `_ask` gave last ends in the cache that it came from
         self._depth = 0  # zones that wait for another in a row
         self._unkept: dict[Name, ZoneTrust] = {}  # states for this walk alone, lest it find the same out again
 
@@ -181,7 +182,9 @@ class Walker:
             found = yield from self._ask(Question(zone, t.DS), avoid)
             if isinstance(found, Problem):
                 return self._broken(zone, above, found.after(first))
-            result = yield from self._judge(zone, above, evidence_of_step(zone, found))
+            asked = evidence_of_step(zone, found)
+            asked.expires_mono = min(asked.expires_mono, self._ends)
+            result = yield from self._judge(zone, above, asked)
             if isinstance(result, ZoneTrust):
                 return result
             if first is None and result.unsigned:
@@ -297,6 +300,7 @@ class Walker:
         avoid: frozenset[Address] = frozenset()
         while True:
             found = yield from self._ask(Question(zone, t.DNSKEY), avoid)
+            ends = self._ends
             if isinstance(found, Problem):
                 return self._keyless(trust, found.after(first))
             if found.server is not None:
@@ -305,7 +309,7 @@ class Walker:
             check = self._check_keys(zone, point, ds, found)
             if isinstance(check, KeyCheck):
                 trust.keys, trust.dnskey, trust.dnskey_signature = check.keys, found.rrset, check.signature
-                self._bound(trust, check.signature.ttl_cap_s, check.signature.valid_s, FOREVER)
+                self._bound(trust, check.signature.ttl_cap_s, check.signature.valid_s, ends)
                 return self._kept(zone, trust)
             first = first or check
             if not self._may_retry(found, avoid, check):
@@ -333,6 +337,7 @@ class Walker:
         if reply.outcome is None or not reply.outcome.steps or reply.outcome.failure is not None:
             return unreachable(question, reply)
         step = reply.outcome.steps[0]
+        self._ends = reply.outcome.expires_mono
         if step.name != question.name or step.rtype != question.rtype:
             return Problem(Reason.INVALID_DATA, "the answer is not to the question", step.server, lasting=False)
         return step

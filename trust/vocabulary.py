@@ -295,9 +295,10 @@ class Outcome:
         steps: the links of the answer, first owner first; the last may be an alias whose target is in another zone. Empty
             when resolution failed.
         failure: why there are no steps; `findings`: what each server asked did.
+        expires_mono: until when the steps may be used, when they come from a cache: their TTLs say what they were at first.
     """
 
-    __slots__ = ("failure", "findings", "question", "steps", "text")
+    __slots__ = ("expires_mono", "failure", "findings", "question", "steps", "text")
 
     def __init__(
         self,
@@ -312,6 +313,7 @@ class Outcome:
         self.failure = failure
         self.findings = [] if findings is None else findings
         self.text = text
+        self.expires_mono = float("inf")
 
 
 class Security(Enum):

@@ -63,14 +63,21 @@ class Delegations:
         """Whether the parent may be asked about a learnt cut before its time, since its servers are of no use; counts it
         as asked.
         """
+        if not self.may_look_again(cut, mono):
+            return False
+        zone = cut.zone
+        self._looked_again.pop(zone, None)
+        self._looked_again[zone] = mono
+        trim(self._looked_again, self._limit)
+        return True
+
+    def may_look_again(self, cut: Cut, mono: float) -> bool:
+        """The same, without counting."""
         zone = cut.zone
         if self._learnt.get(zone) is not cut or zone == ROOT:
             return False
-        last = self._looked_again.pop(zone, None)
-        due = last is None or mono - last >= LOOK_AGAIN_SECONDS
-        self._looked_again[zone] = mono if last is None or due else last
-        trim(self._looked_again, self._limit)
-        return due
+        last = self._looked_again.get(zone)
+        return last is None or mono - last >= LOOK_AGAIN_SECONDS
 
     def forget(self, zone: Name) -> None:
         """Drop a learnt cut: an operator flushed it."""

@@ -18,6 +18,7 @@ from resolver.cache.servers import Servers
 from resolver.settings import Dice, Settings
 from trust.anchors import TrustPoints
 from trust.policy import Budget, Policy
+from trust.reason import Reason
 from trust.validate import Validated
 from trust.vocabulary import Cut, Kind, Now, Question, Security, Step
 from trust.zone import ZoneTrust
@@ -27,18 +28,22 @@ from wire.rdata import soa_minimum
 
 MAX_ZONES: Final = 100_000
 """Zones whose keys are remembered; the oldest go first."""
+_UNREACHED: Final = frozenset((Reason.CHAIN_UNREACHABLE, Reason.INDETERMINATE))
+"""Reasons that say nothing of the delegation: its servers did not answer."""
 
 
 class ZoneTrusts:
     """Zone trust by zone, bounded in number.
 
     When a zone turns out to be broken, the DS and DNSKEY RRsets found for it, which nobody had judged, are dropped from the
-    answer cache: the zone is looked at again in a minute, and then not at what was bad, which may have a TTL of days.
+    answer cache, and the delegation that the DS came with: the zone is looked at again in a minute, and then not at what
+    was bad, which may have a TTL of days.
     """
 
-    def __init__(self, answers: AnswerCache, limit: int = MAX_ZONES) -> None:
+    def __init__(self, answers: AnswerCache, delegations: Delegations, limit: int = MAX_ZONES) -> None:
         self._zones: dict[Name, ZoneTrust] = {}
         self._answers = answers
+        self._delegations = delegations
         self._limit = limit
 
     def __len__(self) -> int:
@@ -52,6 +57,8 @@ class ZoneTrusts:
         if trust.security is Security.BOGUS:
             self._answers.forget(zone, t.DS)
             self._answers.forget(zone, t.DNSKEY)
+            if zone != ROOT and trust.reason not in _UNREACHED:
+                self._delegations.forget(zone)
         self._zones.pop(zone, None)
         self._zones[zone] = trust
         trim(self._zones, self._limit)
@@ -89,7 +96,7 @@ class Memory:
         self.servers = Servers(settings.cookie_secret)
         self.forgery = ForgeryWatch()
         self.failures = Failures()
-        self.zones = ZoneTrusts(self.answers)
+        self.zones = ZoneTrusts(self.answers, self.delegations)
         self.denials = DenialCache()
         self.channels = ReportChannels()
         self.epoch = 0
@@ -111,7 +118,7 @@ class Memory:
         """
         ended = self.points.ntas.keys() - points.ntas.keys()
         self.points = points
-        self.zones = ZoneTrusts(self.answers)
+        self.zones = ZoneTrusts(self.answers, self.delegations)
         self.failures.clear()
         self.denials.clear()
         for name in ended:
@@ -136,7 +143,7 @@ class Memory:
         self.failures.clear()
         self.denials.clear()
         self.channels = ReportChannels()
-        self.zones = ZoneTrusts(self.answers)
+        self.zones = ZoneTrusts(self.answers, self.delegations)
         self.epoch += 1
 
     def flush_selected(self, selection: Selection) -> dict[str, int]:

@@ -56,7 +56,7 @@ class OverQuotaError(LimitReachedError):
 
 
 class Exchange:
-    """The servers of one cut, asked on behalf of one question."""
+    """The servers of one cut, asked on behalf of one question. `once`: none that was silent is asked a second time."""
 
     __slots__ = (
         "_first_finding",
@@ -69,6 +69,7 @@ class Exchange:
         "learnt",
         "looked_up",
         "minimised",
+        "once",
         "refused",
         "rested",
         "tries",
@@ -92,6 +93,7 @@ class Exchange:
         self.learnt: dict[Name, list[Address]] = {}
         self.refused: set[str] = set()
         self.busy = ""
+        self.once = False
 
     def ask(self, qname: Name, qtype: int, *, minimised: bool = False) -> Steps[Reading | None]:
         """Ask until one server gives a useful answer; None when none does (the findings say why).
@@ -114,7 +116,7 @@ class Exchange:
             while pick is None:
                 found = yield from self._find_addresses()
                 if not found:
-                    pick = self._choose(question, again=True)
+                    pick = None if self.once else self._choose(question, again=True)
                     if pick is None:
                         return self._nothing()
                     break
@@ -136,6 +138,11 @@ class Exchange:
     def only_silence(self) -> bool:
         """Whether nothing came back from any server asked: another question will fare no better."""
         return bool(self.tries) and all(finding.network for finding in self.findings[self._first_finding :])
+
+    @property
+    def may_retry(self) -> bool:
+        """Whether a server is left that was silent, and may be asked again."""
+        return any(tried < TRIES_PER_ADDRESS for tried in self.tries.values())
 
     # --- choosing ------------------------------------------------------------------------------------------------
 

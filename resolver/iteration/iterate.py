@@ -4,7 +4,8 @@
 need to know, and follow what comes back. What it learns of zone cuts it stores at once; data it returns, unjudged.
 
 When no server of a remembered cut is of use, the parent is asked whether it delegates to others by now: else a zone that
-has moved would be lost until the TTL of its old delegation, days for most TLDs.
+has moved would be lost until the TTL of its old delegation, days for most TLDs. That is done as soon as each of them was
+silent once, for the time that a second round takes would be missing later; the second round comes after it.
 
 Limitations: one question is outstanding at a time for one resolution. Aliases are followed by `resolver.resolve`, as far
 as the answering zone's bailiwick reaches the links come back together.
@@ -23,7 +24,7 @@ from trust.reason import Reason
 from trust.vocabulary import Address, Cut, Finding, Kind, Need, Outcome, Question, Step, Steps
 from wire import types as t
 from wire.limits import REFERRALS
-from wire.name import ROOT, Name, is_subdomain, parent
+from wire.name import ROOT, Name, is_strict_subdomain, is_subdomain, parent
 
 ROOT_NS = Question(ROOT, t.NS)
 
@@ -76,6 +77,8 @@ def _walk(
     minimising = _may_minimise(cut, view)
     steps_minimised = 0
     exchange = Exchange(cut, view, address_filter, findings, avoid)
+    exchange.once = not avoid and view.memory.delegations.may_look_again(cut, view.now.mono)
+    second_round = exchange.once
     for hop in range(1, REFERRALS.hard + 1):
         if hop > REFERRALS.value and hop > view.budget.ceiling(REFERRALS, hop):
             break
@@ -92,12 +95,18 @@ def _walk(
             if not (full or exchange.only_silence or view.memory.settings.minimise is Minimise.STRICT):
                 # RFC 9156 §2.3: a server that chokes on the short question may know the whole name.
                 minimising = False
-            elif cut is remembered and not avoid and view.memory.delegations.look_again(cut, view.now.mono):
-                cut = view.closest_cut(parent(cut.zone))
+            elif cut is remembered and not avoid and (elsewhere := _elsewhere(cut, view)) is not None:
+                second_round = exchange.once and exchange.may_retry
+                cut = elsewhere
+                known = cut.zone
+            elif second_round and is_subdomain(remembered.zone, cut.zone):
+                second_round = False  # nobody knows of other servers
+                cut = remembered
                 known = cut.zone
             else:
                 return None
             exchange = Exchange(cut, view, address_filter, findings, avoid)
+            exchange.once = second_round and is_strict_subdomain(remembered.zone, cut.zone)
             continue
         if reading.shape is Shape.REFERRAL:
             below = reading.cut
@@ -107,8 +116,10 @@ def _walk(
             if qtype == t.DS and below.zone == qname:
                 # A parent that does not know DS refers instead of denying it: its proof, if any, is in the referral.
                 return [Step(qname, qtype, Kind.NODATA, [], below.denial, cut.zone, None)]
-            if below.zone == remembered.zone and _same_servers(below, remembered):
-                return None  # they have been asked
+            if below.zone == remembered.zone:
+                if _same_servers(below, remembered) and not second_round:
+                    return None  # they have been asked
+                second_round = False
             cut = below
             known = cut.zone
             exchange = Exchange(cut, view, address_filter, findings, avoid)
@@ -127,6 +138,15 @@ def _walk(
             view.memory.store(first, view.now.mono, None, Rank.REFERRED)
             known = sent
     raise LimitReachedError(view.budget.limits.text(REFERRALS))
+
+
+def _elsewhere(cut: Cut, view: View) -> Cut | None:
+    """Where to go on when no server of a remembered cut is of use: to where the zone is by now, or to the parent to ask."""
+    mono = view.now.mono
+    by_now = view.memory.delegations.get(cut.zone, mono)
+    if by_now is not None and not _same_servers(by_now, cut):
+        return by_now
+    return view.closest_cut(parent(cut.zone)) if view.memory.delegations.look_again(cut, mono) else None
 
 
 def _same_servers(left: Cut, right: Cut) -> bool:

@@ -44,7 +44,9 @@ def recall(question: Question, view: View) -> Outcome | None:
     memory = view.memory
     found = lookup(question, view)
     if found is not None:
-        return Outcome(question, [found[0]])
+        outcome = Outcome(question, [found[0]])
+        outcome.expires_mono = found[1].expires
+        return outcome
     failure = memory.failures.get(question, view.now.mono)
     if failure is not None:
         return Outcome(question, [], failure.reason, failure.findings, failure.text)

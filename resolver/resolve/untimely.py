@@ -41,7 +41,7 @@ class TimelessView(View):
     def __init__(self, view: View) -> None:
         super().__init__(view.memory, view.budget, view.now)
         self._policy = replace(view.memory.policy, timeless=True)
-        self._zones = ZoneTrusts(view.memory.answers)
+        self._zones = ZoneTrusts(view.memory.answers, view.memory.delegations)
 
     @property
     def policy(self) -> Policy:

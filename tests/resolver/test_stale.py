@@ -75,7 +75,7 @@ def test_what_was_known_is_served_with_its_verdict(name: str, security: Security
     assert codes(got)[0] == 3
     assert 22 in codes(got)
     assert re.fullmatch(rf"{re.escape(name)}/A expired \d s ago", got.errors[0][1])
-    assert ttls(here, got) == [30]
+    assert 25 <= ttls(here, got)[0] <= 30  # the client had it before the last server had its second chance
     assert got.expires_mono <= here.now.mono + STALE_HOLD
 
 
@@ -130,7 +130,7 @@ def test_one_end_of_a_chain_may_be_fresh() -> None:
     fails(here, OTHER_AT)
     got = here.ask("far.example.jp")
     assert (codes(got)[0], got.security) == (3, SECURE)
-    assert max(ttls(here, got)) == 30
+    assert 25 <= max(ttls(here, got)) <= 30
 
 
 def test_half_a_chain_is_none() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from resolver.cache.answers import AnswerCache, Rank
+from resolver.cache.delegations import Delegations
 from resolver.cache.memory import Memory, ZoneTrusts
 from tests.resolver.cache.steps import SOA, cname, cut, data, denial, validated
 from tests.resolver.play import Half, question, settings
@@ -131,7 +132,7 @@ def test_what_made_a_zone_broken_is_not_looked_at_again(security: Security, kept
 
 
 def test_zones_are_bounded_in_number() -> None:
-    zones = ZoneTrusts(AnswerCache(1 << 20), limit=50)
+    zones = ZoneTrusts(AnswerCache(1 << 20), Delegations([]), limit=50)
     for number in range(200):
         name = name_from_text(f"z{number}")
         zones[name] = ZoneTrust(name, Security.SECURE, Reason.VALID)

@@ -53,12 +53,12 @@ def memory():
     memory.store(gone, MONO, secure)
     memory.denials.learn(n("example.jp"), records, MONO + 300)
     memory.denials.learn(n("example.com"), denial("x.example.com", "example.com")[1], MONO + 300)
-    for zone in ("jp", "example.jp", "example.com"):
-        memory.delegations.put(Cut(n(zone), ROOT, {n(f"ns.{zone}"): [SERVER]}, MONO + 300))
     memory.zones[n("jp")] = ZoneTrust(n("jp"), Security.SECURE, Reason.VALID, expires_mono=MONO + 300)
     memory.zones[n("example.jp")] = ZoneTrust(
         n("example.jp"), Security.BOGUS, Reason.NO_MATCHING_DNSKEY, "no key", expires_mono=MONO + 60
     )
+    for zone in ("jp", "example.jp", "example.com"):
+        memory.delegations.put(Cut(n(zone), ROOT, {n(f"ns.{zone}"): [SERVER]}, MONO + 300))
     memory.failures.put(question("www.example.jp", "MX"), Reason.NO_AUTHORITY, "nobody", [(22, "nobody")], [], MONO)
     memory.failures.put(question("www.example.com"), Reason.NO_AUTHORITY, "nobody", [], [], MONO)
     return memory

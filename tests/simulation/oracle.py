@@ -1,0 +1,213 @@
+"""Which answers are right: from what zones and servers did, without a look into the resolver.
+
+For every answer there is a window: what a cache may still hold. Within it,
+
+* data must be what some server said within the data's TTL, and at some time then the zone was good (or an NTA covers it);
+* it is SECURE, INSECURE as the delegations above it were within their TTLs; under an NTA it is INSECURE, and not a moment
+  longer than the NTA is in force;
+* a failure is in order only if the zone, one above it, or the one in which its servers' names lie was bogus or down within
+  the time for which failures may be remembered; if none was down, it must be a bogus one.
+
+So a question has to be answered, or has to fail, or (while caches may hold one thing or another) may do either.
+
+Limitations: that data is as fresh as it could be is not asked for; of expired data served (RFC 8767), that it is not older
+than allowed and that it was good once.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from resolver.resolution import Resolution
+from tests.simulation.internet import CUT_TTL, DATA_TTL, Domain, Internet, Status
+from trust.reason import Reason
+from trust.vocabulary import Kind, Question, Security
+from wire import types as t
+from wire.name import Name, is_subdomain
+from wire.text import name_to_text, type_to_text
+
+FAILURE_S = 320.0
+"""Failures may be remembered for 300 s (RFC 9520 §3.2), and it takes a resolution to find one out."""
+PARENT_SHAKEN_S = CUT_TTL + FAILURE_S
+"""A zone that changes its keys without waiting spoils delegations below it until caches have its new keys."""
+BOTHERS = (Reason.STALE, Reason.STALE_NXDOMAIN)
+_WEAKEST = (Security.SECURE, Security.INSECURE)
+
+
+class Due(Enum):
+    """What is due."""
+
+    ANSWER = "must be answered"
+    FAILURE = "must fail"
+    EITHER = "may be answered or fail"
+
+
+class WrongAnswerError(AssertionError):
+    """The resolver said something that it may not say."""
+
+
+@dataclass
+class Oracle:
+    """Judges answers. `ntas`: (name, from, to) of NTAs; `stale_s`: how long expired data may be served."""
+
+    internet: Internet
+    ntas: list[tuple[Name, float, float]] = field(default_factory=list)
+    stale_s: float = 0.0
+    judged: dict[str, int] = field(default_factory=dict)
+
+    def judge(self, question: Question, asked: float, answered: float, resolution: Resolution, *, checking: bool) -> None:
+        """Look at one answer to a question that was asked and answered at these times.
+
+        Raises:
+            WrongAnswerError: it is not one of those allowed.
+        """
+        links = self._links(question)
+        may_fail = any(self._may_fail(domain, name, asked, answered, checking) for domain, name in links)
+        life = CUT_TTL if question.rtype in (t.NS, t.SOA) else DATA_TTL
+        may_answer = all(self._may_answer(domain, name, asked, answered, checking, life) for domain, name in links)
+        due = Due.ANSWER if not may_fail else Due.EITHER if may_answer else Due.FAILURE
+        stale = resolution.reason in BOTHERS
+        kind = f"{due.value}: " + ("failed" if resolution.rcode == t.SERVFAIL else "stale" if stale else "answered")
+        self.judged[kind] = self.judged.get(kind, 0) + 1
+        if resolution.rcode == t.SERVFAIL:
+            if due is Due.ANSWER:
+                raise self._wrong(question, "fails, and everything was well", resolution)
+            self._check_failure(question, links, asked, answered, resolution, checking)
+            return
+        if due is Due.FAILURE and not stale:
+            raise self._wrong(question, "is answered, and nothing was good within its TTL", resolution)
+        older = self.stale_s if stale else 0.0
+        self._check_data(question, links, asked - older - life, answered, resolution)
+        if checking:
+            self._check_security(question, links, asked, answered, resolution, older)
+
+    # --- what is due -----------------------------------------------------------------------------------------------
+
+    def _links(self, question: Question) -> list[tuple[Domain, Name]]:
+        """Where the question leads, alias after alias: aliases never change."""
+        name = question.name
+        links = [(self.internet.holder(name), name)]
+        while question.rtype != t.CNAME and (target := links[-1][0].aliases.get(name)) is not None:
+            name = target
+            links.append((self.internet.holder(name), name))
+        return links
+
+    def _may_fail(self, domain: Domain, name: Name, asked: float, answered: float, checking: bool) -> bool:
+        trusting = not checking or self._covered(name, asked, answered) is True
+        for dependency in self._chain(domain):
+            below = dependency is not domain
+            for moment in dependency.during(asked - PARENT_SHAKEN_S, answered):
+                recent = moment.at >= asked - FAILURE_S or moment is dependency.during(asked - FAILURE_S, answered)[0]
+                if moment.status is Status.DOWN and recent:
+                    return True
+                if trusting:
+                    continue
+                if (moment.status is Status.BOGUS and recent) or (moment.shaken and (below or recent)):
+                    return True
+        return any(self._may_fail(host, host.origin, asked, answered, False) for host in self._hosters(domain))
+
+    def _may_answer(self, domain: Domain, name: Name, asked: float, answered: float, checking: bool, life: float) -> bool:
+        """Whether there was something good at some time within the TTLs."""
+        since = asked - life
+        trusting = not checking or self._covered(name, asked, answered) is not False
+        good = (Status.GOOD, Status.BOGUS) if trusting else (Status.GOOD,)
+        for dependency in self._chain(domain):
+            # Keys once validated are good for their TTL, and what they sign then.
+            if not any(moment.status in good for moment in dependency.during(since - CUT_TTL, answered)):
+                return False
+        recent = domain.during(since, answered)
+        return any(
+            moment.status is not Status.DOWN if trusting else moment.sound or not moment.secured for moment in recent
+        )
+
+    def _chain(self, domain: Domain) -> list[Domain]:
+        chain = [domain]
+        while chain[-1].parent is not None:
+            chain.append(chain[-1].parent)
+        return chain
+
+    def _hosters(self, domain: Domain) -> list[Domain]:
+        return [d.hoster for d in self._chain(domain) if d.hoster is not None]
+
+    def _covered(self, name: Name, first: float, last: float) -> bool | None:
+        """Whether an NTA covers the name: all that time, never, or (None) part of it."""
+        part = False
+        for nta, begins, ends in self.ntas:
+            if is_subdomain(name, nta) and begins <= last and ends >= first:
+                if begins < first and ends > last:
+                    return True
+                part = True
+        return None if part else False
+
+    # --- what is said ------------------------------------------------------------------------------------------------
+
+    def _check_failure(
+        self,
+        question: Question,
+        links: list[tuple[Domain, Name]],
+        asked: float,
+        answered: float,
+        resolution: Resolution,
+        checking: bool,
+    ) -> None:
+        """That of bogus zones whose servers are all there is a bogus failure."""
+        chain = {d.origin: d for link, _ in links for d in (*self._chain(link), *self._hosters(link))}.values()
+        moments = [m for d in chain for m in d.during(asked - PARENT_SHAKEN_S, answered)]
+        bogus_only = checking and not any(m.status is Status.DOWN or m.shaken for m in moments)
+        if bogus_only and resolution.security is not Security.BOGUS:
+            raise self._wrong(question, "fails, and is not bogus though all servers are there", resolution)
+
+    def _check_data(
+        self, question: Question, links: list[tuple[Domain, Name]], since: float, answered: float, resolution: Resolution
+    ) -> None:
+        said = [(rrset.name, rrset.rtype, tuple(sorted(rrset.rdatas))) for rrset, _ in resolution.answer]
+        for place, (domain, name) in enumerate(links):
+            wanted = t.CNAME if place < len(links) - 1 else question.rtype
+            numbers = {v for moment in domain.during(since, answered) for v in moment.said}
+            found = [rdatas for owner, rtype, rdatas in said if owner == name and rtype == wanted]
+            true = [domain.versions[v].says(name, wanted) for v in numbers]
+            if found:
+                if found[0] not in (rdatas for kind, rdatas in true if kind in (Kind.ANSWER, Kind.CNAME)):
+                    raise self._wrong(question, f"says of {name_to_text(name)} what nobody said", resolution)
+            else:
+                denied = Kind.NXDOMAIN if resolution.rcode == t.NXDOMAIN else Kind.NODATA
+                if place != len(links) - 1 or denied not in (kind for kind, _ in true):
+                    raise self._wrong(question, f"denies {name_to_text(name)}, which nobody did", resolution)
+
+    def _check_security(
+        self,
+        question: Question,
+        links: list[tuple[Domain, Name]],
+        asked: float,
+        answered: float,
+        resolution: Resolution,
+        older: float,
+    ) -> None:
+        allowed = {Security.SECURE}
+        for domain, name in links:
+            one = self._securities(domain, name, asked, answered, older)
+            allowed = {max(a, b, key=_WEAKEST.index) for a in allowed for b in one}
+        if resolution.security not in allowed:
+            text = "/".join(sorted(security.value for security in allowed))
+            raise self._wrong(question, f"is {resolution.security.value}, not {text}", resolution)
+
+    def _securities(self, domain: Domain, name: Name, asked: float, answered: float, older: float) -> set[Security]:
+        covered = self._covered(name, asked, answered)
+        if covered is True:
+            return {Security.INSECURE}
+        out = {Security.INSECURE} if covered is None else set[Security]()
+        every = True
+        for dependency in self._chain(domain):
+            moments = dependency.during(asked - older - CUT_TTL - DATA_TTL, answered)
+            if any(not moment.secured for moment in moments):
+                out.add(Security.INSECURE)
+            every = every and any(moment.secured for moment in moments)
+        if every:
+            out.add(Security.SECURE)
+        return out
+
+    def _wrong(self, question: Question, what: str, resolution: Resolution) -> WrongAnswerError:
+        asked = f"{name_to_text(question.name)}/{type_to_text(question.rtype)}"
+        findings = "; ".join(f"{f.server.ip if f.server else '-'} {f.what}" for f in resolution.findings[:8])
+        verdicts = [validated.verdict.text for _, validated in resolution.steps if validated is not None]
+        detail = f"{resolution.reason.name}, {resolution.errors}, {verdicts}, {findings}"
+        return WrongAnswerError(f"{asked} {what}: {detail}")
