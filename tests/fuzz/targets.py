@@ -1,5 +1,6 @@
 """The doors: what reads what others wrote. Each says what must hold beyond "it does not crash"."""
 
+import json
 import random
 import shutil
 import tempfile
@@ -14,7 +15,10 @@ from resolver.cache.packets import PacketCache, cache_key
 from resolver.config import ConfigError
 from resolver.config.loading import parse
 from resolver.daemon.control import ApiError, body_of, query_of
+from resolver.daemon.policy_file import records as policy_records
 from resolver.daemon.routes import selection_of
+from resolver.policy import rpz
+from resolver.policy.table import ZoneTable
 from resolver.resolution import Resolution
 from resolver.server.access import AccessList
 from resolver.server.counters import Counters
@@ -415,6 +419,42 @@ class _Request:
         return self._data
 
 
+class PolicyZone:
+    """A policy zone's text → rules, or ValueError; and every rule that was read can be sent to a worker and back."""
+
+    name, text = "policy", True
+
+    def __init__(self) -> None:
+        head = b"$TTL 60\n@ IN SOA ns. host. 1 3600 600 86400 60\n@ IN NS ns.\n"
+        rules = (
+            b"bad.example CNAME .\n*.bad.example CNAME *.\nok.bad.example CNAME rpz-passthru.\n"
+            b"drop.example CNAME rpz-drop.\n"
+            b"local.example 30 IN A 192.0.2.1\nlocal.example AAAA 2001:db8::1\nw.example CNAME *.garden.example.\n",
+            b"32.1.2.0.192.rpz-ip CNAME .\n24.0.2.0.192.rpz-client-ip CNAME rpz-tcp-only.\nns.example.rpz-nsdname CNAME .\n"
+            b"128.1.zz.db8.2001.rpz-nsip CNAME *.\n48.zz.1.db8.2001.rpz-ip CNAME rpz-passthru.\n",
+            b'txt.example TXT ( "two" ; comment\n "lines" )\n\\065\\.x CNAME .\nMiXed.Example cname .\n'
+            b"$ORIGIN sub.rpz.example.\nx CNAME .\n",
+        )
+        self.seeds: Sequence[bytes] = [head + part for part in rules]
+        self._zone = name_from_text("rpz.example")
+
+    def take(self, data: bytes) -> str:
+        """One file."""
+        table = ZoneTable()
+        lines = iter(data.decode("utf-8", "surrogateescape").splitlines(keepends=True))
+        try:
+            for record in policy_records(lines, self._zone):
+                rpz.add(table, self._zone, *record)
+        except ValueError as error:
+            assert str(error)
+            return str(error)[:16]
+        copy = ZoneTable()
+        for piece in table.slices():
+            copy.take(json.loads(json.dumps(piece)))
+        assert copy.counts() == table.counts()
+        return f"{sorted(table.counts().items())}"
+
+
 class Forgery:
     """A zone, a true answer, changes by an attacker: (zone, mutation, question) triples. Nothing false is SECURE."""
 
@@ -443,5 +483,15 @@ class Forgery:
         return f"{verdict.security.value} {verdict.reason.name} {changes}"
 
 
-ALL: Final[tuple[type[Target], ...]] = (Reader, Query, Upstream, Configuration, Anchors, State, ControlApi, Forgery)  # type: ignore[assignment]
+ALL: Final[tuple[type[Target], ...]] = (
+    Reader,
+    Query,
+    Upstream,
+    Configuration,
+    Anchors,
+    State,
+    ControlApi,
+    PolicyZone,
+    Forgery,
+)  # type: ignore[assignment]
 """Every target, by class: making one costs, for its seeds."""
