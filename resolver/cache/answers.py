@@ -81,8 +81,8 @@ class Entry:
         return self.validated if self.generation == generation else None
 
     def is_due(self, mono: float) -> bool:
-        """Whether it is time to fetch it anew: once, in the last part of a life that is not too short for it; a second more,
-        since whole responses know of seconds only.
+        """Whether it is time to fetch it anew: once, in the last part of a life that is not too short for it; a second
+        more, since whole responses know of seconds only.
         """
         life = self.expires - self.stored
         return self.expires - mono <= life / PREFETCH_PART + 1.0 and life >= PREFETCH_TTL and not self.renewed

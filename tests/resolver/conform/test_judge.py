@@ -109,7 +109,7 @@ ROOT = facts().root
         ({"root": replace(ROOT, trusted=(19036,), validates=False)}, 0, {"2-7"}, "we trust 19036, but the root signs with"),
         ({"probes": ()}, 0, {"2-12"}, "set probe.secure"),
         ({"probes": (Probe("secure", "good.example.", "service", None, ""),)}, 0, {"2-12"}, "not been probed yet"),
-        ({"probes": (Probe("secure", "x.example.", "service", False, "SERVFAIL"),)}, 0, {"2-12"}, "x.example. fails: SERVFAIL"),
+        ({"probes": (Probe("secure", "x.example.", "service", False, "REFUSED"),)}, 0, {"2-12"}, "x.example. fails"),
         # Level 2.
         ({"settings": settings(log_failures=False)}, 1, {"2-9"}, "log.validation-failures is off"),
         ({"settings": settings(log_level="error")}, 1, {"2-9"}, "log.level error leaves them out"),
