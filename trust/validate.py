@@ -43,19 +43,36 @@ class Validated:
         verdict: see Verdict.
         ttl_cap_s: seconds that the step may be kept at most (RFC 4035 §5.3.3; an NTA's end); None: no bound from here.
         zone: the state of the zone that decided; None when no zone was looked at.
-        signatures: each set verified, with its result. denial: the proof that the step rests on, or its failure.
+        signatures: each set verified, with its result (`add`). denial: the proof that the step rests on, or its failure.
         authority: for a secure step the SOA, NSEC and NSEC3 RRsets that are verified: all that may be sent along with AD.
     """
 
-    __slots__ = ("authority", "denial", "signatures", "ttl_cap_s", "verdict", "zone")
+    __slots__ = ("_others", "_result", "_rrset", "authority", "denial", "ttl_cap_s", "verdict", "zone")
 
     def __init__(self, verdict: Verdict) -> None:
         self.verdict = verdict
         self.ttl_cap_s: int | None = None
         self.zone: ZoneTrust | None = None
-        self.signatures: Sequence[tuple[RRset, SignatureResult]] = ()
+        # Most have one set, and a million of them are remembered: the first stands here without tuples around it.
+        self._rrset: RRset | None = None
+        self._result: SignatureResult | None = None
+        self._others: tuple[tuple[RRset, SignatureResult], ...] = ()
         self.denial: Denial | None = None
         self.authority: Sequence[RRset] = ()
+
+    @property
+    def signatures(self) -> Sequence[tuple[RRset, SignatureResult]]:
+        """Each set verified, with its result, in the order in which they were."""
+        if self._rrset is None or self._result is None:
+            return ()
+        return ((self._rrset, self._result), *self._others)
+
+    def add(self, rrset: RRset, result: SignatureResult) -> None:
+        """One more set was verified."""
+        if self._rrset is None:
+            self._rrset, self._result = rrset, result
+        else:
+            self._others = (*self._others, (rrset, result))
 
     def __repr__(self) -> str:
         return f"Validated({self.verdict.security.value}, {self.verdict.reason.name}, {self.verdict.text!r})"
@@ -187,7 +204,7 @@ class _Check:
             return (yield from self._rrset(rrset))
         holder = trust if trust.secure else base
         result = self._verify(rrset, holder, sigs)
-        self.out.signatures = (*self.out.signatures, (rrset, result))
+        self.out.add(rrset, result)
         # No signature can hold: none is by a zone that could be this one. What it says is only why.
         return self._bogus(
             Reason.RRSIG_MALFORMED if result.ok else result.reason, result.text or "signature by an impossible signer"
@@ -200,7 +217,7 @@ class _Check:
             where = _describe(rrset.name, rrset.rtype)
             return self._bogus(Reason.RRSIG_MALFORMED, f"signer's name {name_to_text(signer)} is no zone for {where}")
         result = self._verify(rrset, trust, sigs)
-        self.out.signatures = (*self.out.signatures, (rrset, result))
+        self.out.add(rrset, result)
         if not result.ok:
             return self._bogus(result.reason, result.text)
         self._cap(result)
@@ -273,7 +290,7 @@ class _Check:
             if soa.rtype != t.SOA or soa.name != trust.zone:
                 continue
             result = self.walker.verify(soa, trust)
-            self.out.signatures = (*self.out.signatures, (soa, result))
+            self.out.add(soa, result)
             if not result.ok:
                 return self._bogus(result.reason, result.text)
             self._cap(result)
@@ -284,8 +301,8 @@ class _Check:
         """What a proof amounts to."""
         self.out.denial = denial
         results = verified.results
-        found = [(rrset, results[id(rrset)]) for rrset in verified.records]
-        self.out.signatures = (*self.out.signatures, *found)
+        for rrset in verified.records:
+            self.out.add(rrset, results[id(rrset)])
         if denial.proof is Proof.PROVEN or denial.proof is Proof.NO_DELEGATION:
             for result in verified.of(denial.used):
                 self._cap(result)

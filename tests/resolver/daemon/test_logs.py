@@ -49,8 +49,7 @@ def failure(name="www.example.jp", at="www.example.jp", reason=Reason.SIGNATURE_
     zone, owner = name_from_text("example.jp"), name_from_text(at)
     step = Step(owner, 1, Kind.ANSWER, [], [], zone, Address("192.0.2.53", 53))
     verdict = Verdict(Security.BOGUS, reason, owner, "expired")
-    validated = Validated.__new__(Validated)
-    validated.verdict, validated.zone, validated.signatures = verdict, None, []
+    validated = Validated(verdict)
     found.steps = [(step, validated)]
     return found
 
