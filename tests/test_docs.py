@@ -21,6 +21,7 @@ from resolver.cli import akashi
 from resolver.config import ConfigError, load
 from resolver.config.loading import parse
 from resolver.config.model import OPTIONS
+from resolver.conform.items import ITEMS
 from tests.conftest import ROOT, require_binary
 from tests.test_monitoring import RULES, known_names
 
@@ -209,6 +210,41 @@ def test_metrics_shown_are_there() -> None:
         spans = _CODE_SPAN.findall(document.read_text(encoding="utf-8"))
         named = {match[0] for span in spans if (match := re.match(r"akashi_[a-z0-9_]+(?![*…\w])", span))}
         assert {name for name in named if name not in known and f"{name}_total" not in known} == set(), document.name
+
+
+def test_options_shown_are_there() -> None:
+    sections = {key.split(".")[0] for key in OPTIONS}
+    tables = {key.rpartition(".")[0] for key in OPTIONS} | {"conform.attest", "policy.zones"}
+    for document in PRESENT:
+        spans = _CODE_SPAN.findall(document.read_text(encoding="utf-8"))
+        keys = {
+            match[1] for span in spans if (match := re.match(r"([a-z]+\.[a-z0-9-]+(?:\.[a-z0-9-]+)*)(?: = .*|=.*)?$", span))
+        }
+        named = {key for key in keys if key.split(".")[0] in sections and not (ROOT / key.replace(".", "/")).exists()}
+        modules = {
+            key for key in named if (ROOT / (key.replace(".", "/") + ".py")).exists() or key.endswith((".py", ".db"))
+        }
+        gone = {
+            key
+            for key in named - modules
+            if key not in OPTIONS and key not in tables and not key.startswith("conform.attest.")
+        }
+        assert gone == set(), document.name
+
+
+def test_the_guideline_item_by_item() -> None:
+    """GUIDELINE.md says of each item what `akashi conform` goes by: how strongly it asks, which level needs it."""
+    text = (ROOT / "docs" / "GUIDELINE.md").read_text(encoding="utf-8")
+    strengths = {}
+    for cell in re.findall(r"^\| ((?:2-\d+[^|]*)) \|", text, re.M):
+        for items, strength in re.findall(r"((?:2-\d+(?:, )?)+) (MUST NOT|MUST|SHOULD|MAY)", cell):
+            strengths |= dict.fromkeys(re.findall(r"2-\d+", items), strength)
+    assert strengths == {item.number: item.strength for item in ITEMS}
+    levels = {
+        int(level): set(re.findall(r"2-\d+", cell))
+        for level, cell in re.findall(r"^\| ([123]) \|.*\| ([^|]+) \|$", text, re.M)
+    }
+    assert levels == {level: {item.number for item in ITEMS if item.level == level} for level in (1, 2, 3)}
 
 
 # -- coming from another resolver -----------------------------------------------------------------------------------------
