@@ -102,6 +102,9 @@ CHAIN: Final = Limit("cname-hops", 11, "RFC 1034 §3.6.2: CNAME and DNAME links 
 DEPTH: Final = Limit("resolution-depth", 8, "iDNS/NRDelegation: resolutions that wait for one another in a row", 24)
 NS_PER_CUT: Final = Limit("ns-per-delegation", 20, "CVE-2020-8616: name servers of one delegation considered", 200)
 ADDRESSES_PER_NS: Final = Limit("addresses-per-ns", 8, "CAMP: addresses kept for one name server", 80)
+ADDRESSES_PER_CUT: Final = Limit(
+    "addresses-per-delegation", 64, "CAMP: addresses taken from one referral; the root and .com have 26", 640
+)
 LOST_LOOKUPS: Final = Limit(
     "failed-address-lookups", 10, "NXNSAttack, CAMP: name servers without an address looked up for one client query", 100
 )

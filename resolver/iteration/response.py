@@ -13,7 +13,7 @@ from resolver.iteration.addresses import text_of
 from trust.policy import Budget
 from trust.vocabulary import Address, Cut, Kind, Step
 from wire import types as t
-from wire.limits import ADDRESSES_PER_NS, CHAIN, MAX_PROOF_SETS, NS_PER_CUT
+from wire.limits import ADDRESSES_PER_CUT, ADDRESSES_PER_NS, CHAIN, MAX_PROOF_SETS, NS_PER_CUT
 from wire.message import Message
 from wire.name import Name, is_strict_subdomain, is_subdomain, replace_suffix
 from wire.rrset import RRset
@@ -254,12 +254,16 @@ def servers_of(ns: RRset, additional: list[RRset], zone: Name, port: int, budget
     """Name servers with their glue: A and AAAA in the additional section, owned by one of them and within `zone`."""
     most = budget.ceiling(NS_PER_CUT, len(ns.rdatas))
     servers: dict[Name, list[Address]] = {name: [] for name in ns.rdatas[:most]}
+    total = 0
     for rrset in additional:
         if rrset.rtype == t.A or rrset.rtype == t.AAAA:
             known = servers.get(rrset.name)
             if known is not None and rrset.rclass == t.IN and is_subdomain(rrset.name, zone):
                 room = budget.ceiling(ADDRESSES_PER_NS, len(known) + len(rrset.rdatas)) - len(known)
-                known.extend(Address(text_of(rdata), port) for rdata in rrset.rdatas[:room])
+                wanted = min(room, len(rrset.rdatas))
+                wanted = min(wanted, budget.ceiling(ADDRESSES_PER_CUT, total + wanted) - total)
+                total += wanted
+                known.extend(Address(text_of(rdata), port) for rdata in rrset.rdatas[:wanted])
     return servers
 
 

@@ -31,6 +31,7 @@ REACHED = [
     ("nxns", "ns-per-delegation"),
     ("many-addresses", "attempts-per-zone"),
     ("many-addresses", "addresses-per-ns"),
+    ("many-addresses", "addresses-per-delegation"),
     ("idns", "resolution-depth"),
     ("cname-ladder", "cname-hops"),
     ("dname-ladder", "cname-hops"),

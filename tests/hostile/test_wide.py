@@ -1,13 +1,13 @@
 """Answers as wide as a message can be: work in proportion to their octets, not to their square, counted as Python calls."""
 
 import struct
-import sys
 
 import pytest
 
 from resolver.settings import Minimise
 from tests.hostile.attacks import ATTACKS, TCP, Asked, Said, _raw, read, respond, server, truncated
 from tests.hostile.virtual import Net
+from tests.hostile.work import calls
 from trust.vocabulary import Security
 from wire import types as t
 from wire.limits import MAX_PROOF_SETS
@@ -51,23 +51,6 @@ def _names(rtype: int, rdata: bytes) -> list[bytes]:
 
 def rrsig(number: int) -> bytes:
     return struct.pack("!HBBIIIH", t.A, 13, 2, 60, 2**31 - 1, 0, number) + b"\0" + bytes(8)
-
-
-def calls(net: Net, name: str, rtype: str) -> int:
-    """Python calls that one resolution takes."""
-    count = 0
-
-    def profile(_frame, event, _argument):
-        nonlocal count
-        count += event == "call"
-
-    sys.setprofile(profile)
-    try:
-        net.ask(name, rtype)
-    finally:
-        sys.setprofile(None)
-    net.run()
-    return count
 
 
 @pytest.mark.parametrize(("rtype", "build"), WIDE.values(), ids=WIDE)

@@ -9,7 +9,7 @@ from resolver.iteration.response import Reading, Shape, read_response
 from tests.resolver.play import message
 from trust.vocabulary import Address, Cut, Kind
 from wire import types as t
-from wire.limits import ADDRESSES_PER_NS, CHAIN, NS_PER_CUT
+from wire.limits import ADDRESSES_PER_CUT, ADDRESSES_PER_NS, CHAIN, NS_PER_CUT
 from wire.message import Message
 from wire.name import ROOT
 from wire.text import name_from_text, name_to_text, type_from_text, type_to_text
@@ -365,7 +365,16 @@ def test_servers_and_addresses_are_bounded() -> None:
     glue = "\n".join(f"n{i:03}.example. 60 IN A 192.0.{i}.{j}" for i in range(50) for j in range(20))
     cut = referred(message("", names, glue, flags=NEITHER))
     assert len(cut.servers) == NS_PER_CUT.value
-    assert {len(addresses) for addresses in cut.servers.values()} == {ADDRESSES_PER_NS.value}
+    counts = [len(addresses) for addresses in cut.servers.values()]
+    assert max(counts) == ADDRESSES_PER_NS.value
+    assert sum(counts) == ADDRESSES_PER_CUT.value
+
+
+def test_thirteen_servers_with_an_address_of_each_family_keep_all() -> None:
+    names = "\n".join(f"sub.example. 60 IN NS n{i:03}.example." for i in range(13))
+    glue = "\n".join(f"n{i:03}.example. 60 IN A 192.0.2.{i}\nn{i:03}.example. 60 IN AAAA 2001:db8::{i}" for i in range(13))
+    cut = referred(message("", names, glue, flags=NEITHER))
+    assert [len(addresses) for addresses in cut.servers.values()] == [2] * 13
 
 
 # --- of no use ---------------------------------------------------------------------------------------------------------
