@@ -198,7 +198,7 @@ class Fortunes:
         self.publish(domain)
         yield self.dice.uniform(600, 12000)
         domain.ds_keys = [domain.ksk]
-        self._delegate(domain)
+        self._delegate(domain, shaken=True)
         yield WAIT
 
     def expires(self, domain: Domain) -> Course:

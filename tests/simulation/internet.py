@@ -158,8 +158,8 @@ class Domain:
             self.records(number),
             keys=(self.ksk, self.zsk),
             signed=self.signed,
-            nsec3=self.nsec3,
-            opt_out=self.opt_out,
+            nsec3=self.nsec3 and self.signed,
+            opt_out=self.opt_out and self.signed,
             inception=int(NOW + now - 3600),
             expiration=int(NOW + expires),
         )

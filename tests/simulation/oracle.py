@@ -27,8 +27,8 @@ from wire.text import name_to_text, type_to_text
 
 FAILURE_S = 320.0
 """Failures may be remembered for 300 s (RFC 9520 §3.2), and it takes a resolution to find one out."""
-PARENT_SHAKEN_S = CUT_TTL + FAILURE_S
-"""A zone that changes its keys without waiting spoils delegations below it until caches have its new keys."""
+SHAKEN_S = CUT_TTL + FAILURE_S
+"""A zone that changes its keys without waiting, or whose DS is set right, may fail once more wherever the old ones are cached."""
 BOTHERS = (Reason.STALE, Reason.STALE_NXDOMAIN)
 _WEAKEST = (Security.SECURE, Security.INSECURE)
 
@@ -94,14 +94,13 @@ class Oracle:
     def _may_fail(self, domain: Domain, name: Name, asked: float, answered: float, checking: bool) -> bool:
         trusting = not checking or self._covered(name, asked, answered) is True
         for dependency in self._chain(domain):
-            below = dependency is not domain
-            for moment in dependency.during(asked - PARENT_SHAKEN_S, answered):
+            for moment in dependency.during(asked - SHAKEN_S, answered):
                 recent = moment.at >= asked - FAILURE_S or moment is dependency.during(asked - FAILURE_S, answered)[0]
                 if moment.status is Status.DOWN and recent:
                     return True
                 if trusting:
                     continue
-                if (moment.status is Status.BOGUS and recent) or (moment.shaken and (below or recent)):
+                if (moment.status is Status.BOGUS and recent) or moment.shaken:
                     return True
         return any(self._may_fail(host, host.origin, asked, answered, False) for host in self._hosters(domain))
 
@@ -110,9 +109,9 @@ class Oracle:
         since = asked - life
         trusting = not checking or self._covered(name, asked, answered) is not False
         good = (Status.GOOD, Status.BOGUS) if trusting else (Status.GOOD,)
-        for dependency in self._chain(domain):
-            # Keys once validated are good for their TTL, and what they sign then.
-            if not any(moment.status in good for moment in dependency.during(since - CUT_TTL, answered)):
+        for level, dependency in enumerate(self._chain(domain), 1):
+            # Keys once validated are good for their TTL, and what they sign then; so at each level.
+            if not any(moment.status in good for moment in dependency.during(since - level * CUT_TTL, answered)):
                 return False
         recent = domain.during(since, answered)
         return any(
@@ -151,7 +150,7 @@ class Oracle:
     ) -> None:
         """That of bogus zones whose servers are all there is a bogus failure."""
         chain = {d.origin: d for link, _ in links for d in (*self._chain(link), *self._hosters(link))}.values()
-        moments = [m for d in chain for m in d.during(asked - PARENT_SHAKEN_S, answered)]
+        moments = [m for d in chain for m in d.during(asked - SHAKEN_S, answered)]
         bogus_only = checking and not any(m.status is Status.DOWN or m.shaken for m in moments)
         if bogus_only and resolution.security is not Security.BOGUS:
             raise self._wrong(question, "fails, and is not bogus though all servers are there", resolution)
@@ -196,8 +195,8 @@ class Oracle:
             return {Security.INSECURE}
         out = {Security.INSECURE} if covered is None else set[Security]()
         every = True
-        for dependency in self._chain(domain):
-            moments = dependency.during(asked - older - CUT_TTL - DATA_TTL, answered)
+        for level, dependency in enumerate(self._chain(domain), 1):
+            moments = dependency.during(asked - older - level * CUT_TTL - DATA_TTL, answered)
             if any(not moment.secured for moment in moments):
                 out.add(Security.INSECURE)
             every = every and any(moment.secured for moment in moments)
