@@ -13,6 +13,7 @@ from resolver.cache.delegations import Delegations
 from resolver.cache.denials import DenialCache
 from resolver.cache.failures import Failures
 from resolver.cache.forgery import ForgeryWatch
+from resolver.cache.local_root import LocalRoot
 from resolver.cache.selection import Selection
 from resolver.cache.servers import Servers
 from resolver.settings import Dice, Settings
@@ -83,7 +84,7 @@ class Memory:
     """One worker's memory. The clock never enters: callers pass monotonic seconds.
 
     `due`: questions whose answers are wanted and about to expire: the mesh has them fetched anew, and empties the list.
-    `prefetches`: entries that were fetched anew ahead of their end.
+    `prefetches`: entries that were fetched anew ahead of their end. `local_root`: a verified copy of the root zone, if any.
     """
 
     def __init__(self, settings: Settings, points: TrustPoints, policy: Policy, dice: Dice) -> None:
@@ -99,6 +100,7 @@ class Memory:
         self.zones = ZoneTrusts(self.answers, self.delegations)
         self.denials = DenialCache()
         self.channels = ReportChannels()
+        self.local_root: LocalRoot | None = None
         self.epoch = 0
         self.clock_note = ""
         self.clock_verified = False

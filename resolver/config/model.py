@@ -263,6 +263,34 @@ class UpstreamSection(Section):
         note="no zone that is in stub too",
     )
 
+    local_root: Flag = option(
+        False,
+        "Keep a copy of the root zone, verified from the trust anchor down, and find top-level domains in it without asking"
+        " a root server; while there is none that verifies, root servers are asked as usual.",
+        source="RFC 8806, RFC 8976",
+        reload=Reload.RESTART,
+    )
+    local_root_file: OptionalFile = option(
+        "",
+        "A file that somebody else keeps current with the root zone, one record a line; empty: it is transferred.",
+        source="RFC 8806 §2",
+        reload=Reload.RESTART,
+    )
+    local_root_servers: Endpoints = option(
+        [
+            "170.247.170.2:53",
+            "192.33.4.12:53",
+            "192.5.5.241:53",
+            "193.0.14.129:53",
+            "192.0.32.132:53",
+            "192.0.47.132:53",
+        ],
+        "Servers that the root zone is transferred from, each tried in turn (AXFR): some root servers, and ICANN's for just"
+        " this.",
+        source="RFC 8806 §A.1",
+        reload=Reload.RESTART,
+    )
+
     @property
     def stub_servers(self) -> dict[str, tuple[Endpoint, ...]]:
         """`stub` with every port filled in."""

@@ -19,6 +19,7 @@ from resolver.daemon import logs
 from resolver.daemon.build import anchor_summary, worker_count
 from resolver.daemon.conform_attach import attach_conformance
 from resolver.daemon.errors import StartError
+from resolver.daemon.local_root_service import attach_local_root
 from resolver.daemon.manager import Manager, Source
 from resolver.daemon.nta_service import attach_ntas
 from resolver.daemon.policy_service import attach_policy
@@ -78,6 +79,7 @@ def _run(config: Config, source: Source, log: FilteringBoundLogger) -> int:
         attach_conformance(manager, anchors.book, watch)
         attach_process_metrics(manager, state, files)
         attach_policy(manager, state)
+        attach_local_root(manager, state)
         services.attach(manager)
         return manager.run()
     finally:

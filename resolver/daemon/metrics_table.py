@@ -614,6 +614,14 @@ METRICS: Final = (
         lambda snapshot: policy_hits(snapshot.stats).items(),
     ),
     Metric("policy_rules", "gauge", ("zone", "trigger"), "Rules of each policy zone.", _other("policy_rules")),
+    Metric("local_root_serial", "gauge", (), "Serial number of the local copy of the root zone.", _other("local_root_serial")),
+    Metric(
+        "local_root_refreshes",
+        "counter",
+        ("result",),
+        "Looks for news of the root zone: unchanged, full or failed.",
+        _other("local_root_refreshes"),
+    ),
     Metric("policy_serial", "gauge", ("zone",), "Serial number of each policy zone.", _other("policy_serial")),
     Metric(
         "policy_age_seconds",

@@ -20,6 +20,7 @@ from typing import Any, Final
 import uvloop
 from structlog.typing import FilteringBoundLogger
 
+from resolver.cache.local_root import LocalRoot
 from resolver.cache.packets import PacketCache
 from resolver.config import Config
 from resolver.daemon.build import (
@@ -35,6 +36,7 @@ from resolver.daemon.build import (
 )
 from resolver.daemon.channel import Channel
 from resolver.daemon.desk import Desk
+from resolver.daemon.local_root_keeper import LocalRootDesk
 from resolver.daemon.observer import SWEEP_S, LogObserver
 from resolver.daemon.policy_desk import PolicyDesk, Tables
 from resolver.daemon.sockets import WorkerSockets
@@ -164,6 +166,7 @@ class Worker:
         self.desk = Desk(self.driver, self.service, self._sizes, self._evictions, self._retire, self.zones.drain)
         self.policy = PolicyDesk(config, tables or Tables(), self._set_policy)
         self.desk.tasks.update(self.policy.tasks)
+        self.desk.tasks["local-root"] = LocalRootDesk(self._set_local_root, log).handle
         self._go = asyncio.Event()
         self._stop = asyncio.Event()
         self._drain_s = DRAIN_S
@@ -235,6 +238,9 @@ class Worker:
         """Another response policy is in force: what was answered under the last one is not repeated."""
         self.service.policy = policy
         self._forget_responses()
+
+    def _set_local_root(self, copy: LocalRoot | None) -> None:
+        self.mesh.memory.local_root = copy
 
     def _retire(self) -> None:
         """A successor serves: what comes from now on is its."""

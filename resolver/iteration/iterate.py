@@ -14,11 +14,12 @@ RFC 1034 §5.3.3, RFC 9156, RFC 9609, RFC 4035 §4.2 (DS at the parent).
 """
 
 from resolver.cache.answers import Rank
+from resolver.cache.local_root import HERE
 from resolver.cache.memory import View
 from resolver.iteration.addresses import AddressFilter
 from resolver.iteration.exchange import WAITS_FOR_ITSELF, Exchange, LimitReachedError, OverQuotaError
 from resolver.iteration.minimise import next_name
-from resolver.iteration.response import Reading, Shape, servers_of
+from resolver.iteration.response import Reading, Shape, read_response, servers_of
 from resolver.settings import Minimise
 from trust.reason import Reason
 from trust.vocabulary import Address, Cut, Finding, Kind, Need, Outcome, Question, Step, Steps
@@ -90,7 +91,10 @@ def _walk(
         full = sent == qname
         if not full:
             steps_minimised += 1
-        reading = yield from exchange.ask(sent, qtype if full else t.A, minimised=not full)
+        asked = Question(sent, qtype if full else t.A)
+        reading = None if cut.zone != ROOT or avoid else _from_copy(asked, cut, view)
+        if reading is None:
+            reading = yield from exchange.ask(*asked, minimised=not full)
         if reading is None:
             if not (full or exchange.only_silence or view.memory.settings.minimise is Minimise.STRICT):
                 # RFC 9156 §2.3: a server that chokes on the short question may know the whole name.
@@ -140,6 +144,16 @@ def _walk(
     raise LimitReachedError(view.budget.limits.text(REFERRALS))
 
 
+def _from_copy(question: Question, cut: Cut, view: View) -> Reading | None:
+    """What our own copy of the root zone answers (RFC 8806); None when there is none in force."""
+    copy = view.memory.local_root
+    if copy is None or cut.forward or view.now.wall >= copy.expires_wall or ROOT in view.memory.settings.stub:
+        return None
+    message = copy.respond(*question)
+    reading = read_response(message, *question, cut, HERE, view.now.mono, view.memory.settings.port, view.budget)
+    return reading if reading.shape in (Shape.STEPS, Shape.REFERRAL) else None
+
+
 def _elsewhere(cut: Cut, view: View) -> Cut | None:
     """Where to go on when no server of a remembered cut is of use: to where the zone is by now, or to the parent to ask."""
     mono = view.now.mono
@@ -178,6 +192,9 @@ def _may_minimise(cut: Cut, view: View) -> bool:
 def _wants_priming(cut: Cut, question: Question, view: View) -> bool:
     """RFC 9609 §3: the hints are only good for asking the root who its servers are."""
     if cut.zone != ROOT or cut.forward or question == ROOT_NS:
+        return False
+    copy = view.memory.local_root
+    if copy is not None and view.now.wall < copy.expires_wall:
         return False
     return _primes(view) and not view.memory.delegations.is_primed(view.now.mono)
 

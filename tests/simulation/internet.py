@@ -113,7 +113,7 @@ class Domain:
     hoster: "Domain | None" = None
     """The domain in which its servers' names lie, when not in itself."""
     children: list["Domain"] = field(default_factory=list)
-    aliases: dict[str, Name] = field(default_factory=dict)
+    aliases: dict[Name, Name] = field(default_factory=dict)
     servers: list[Server] = field(default_factory=list)
     """Those that the parent names."""
     retired: list[Server] = field(default_factory=list)

@@ -19,7 +19,7 @@ def test_availability_verdicts_and_memory_are_as_the_oracle_says(changes: dict[s
 
 
 def test_the_oracle_objects() -> None:
-    """Servers that damage signatures behind the oracle's back, and a cache that is forgotten: failures it does not expect."""
+    """Signatures are damaged behind the oracle's back: failures it does not expect."""
     day = Day(7, zones=16, rate=0.5, every=1e9)
     for version in (domain.versions[-1] for domain in day.net.domains.values()):
         for rrset in version.zone.data.values():
