@@ -28,7 +28,9 @@ def test_the_same_record_is_verified_once() -> None:
     assert budget.verifications == 1
 
 
-@pytest.mark.parametrize(("rtype", "rdata"), [(t.A, b"\xc0\0\2\1"), (t.DNSKEY, PAIR.rdata), (t.TXT, b"\1a")])
+@pytest.mark.parametrize(
+    ("rtype", "rdata"), [(t.A, b"\xc0\0\2\1"), (t.DNSKEY, PAIR.rdata), (t.TXT, b"\1a")], ids=["A", "DNSKEY", "TXT"]
+)
 def test_other_types_are_verified_each_time(rtype: int, rdata: bytes) -> None:
     known, budget, rrset = keys(), Budget(), signed(a_set(rtype=rtype, rdatas=[rdata]))
     assert check(rrset, known, budget=budget).ok and check(rrset, known, budget=budget).ok
