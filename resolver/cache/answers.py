@@ -219,6 +219,10 @@ class AnswerCache:
         if entry is not None:
             self._drop((name, rtype), entry)
 
+    def entries(self) -> list[Entry]:
+        """All entries, live or not, in the order in which eviction looks at them."""
+        return list(self._entries.values())
+
     def select(self, selection: Selection) -> Iterator[tuple[Key, Entry]]:
         """Entries meant, live or not, with their keys, for operators: one look at every entry or at every type."""
         entries = self._entries

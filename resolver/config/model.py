@@ -287,7 +287,7 @@ class UpstreamSection(Section):
         ],
         "Servers that the root zone is transferred from, each tried in turn (AXFR): some root servers, and ICANN's for just"
         " this.",
-        source="RFC 8806 §A.1",
+        source="RFC 8806",
         reload=Reload.RESTART,
     )
 
@@ -340,6 +340,13 @@ class CacheSection(Section):
         reload=Reload.LIVE,
         low=0,
         high=DAY,
+    )
+    persist: Flag = option(
+        False,
+        "Keep what is cached over a restart: each worker writes it into the state directory when it is stopped in order,"
+        " and reads it when it starts; everything is validated anew.",
+        source=LOCAL,
+        reload=Reload.RESTART,
     )
     serve_stale: Flag = option(
         False,

@@ -20,16 +20,17 @@ from typing import Any, Final
 from structlog.typing import FilteringBoundLogger
 
 from resolver.cache.local_root import LocalRoot, is_root_zone
+from resolver.config.policy_values import Tsig
 from resolver.config.values import Endpoint
 from resolver.daemon.policy_transfer import TransferFailedError, transfer
 from resolver.policy.table import Soa
-from resolver.policy.transfer import Kind
+from resolver.policy.transfer import Kind, Transfer
 from resolver.state.rrset_file import FileRefusedError, pack_rrset, read_file, rrsets_in, write_file
 from trust.anchors import TrustPoint
 from trust.policy import Policy
 from trust.zonemd import ZoneRefusedError, check_zone
 from wire import types as t
-from wire.name import ROOT
+from wire.name import ROOT, Name
 from wire.rrset import RRset
 from wire.text import gather, rrsets_from_text
 
@@ -39,6 +40,7 @@ TICK_S: Final = 5.0
 FIRST_RETRY_S: Final = 60.0
 SHORTEST_S: Final = 60.0
 """Seconds between two looks for news at least."""
+Fetch = Callable[[Name, Endpoint, Tsig | None, bytes | None], Awaitable[Transfer]]
 MAX_OCTETS: Final = 64 << 20
 """Octets of a root zone that are taken; the real one has less than 2 MB."""
 
@@ -70,7 +72,9 @@ class LocalRootKeeper:
         *,
         wall: Callable[[], float],
         mono: Callable[[], float],
+        fetch: Fetch = transfer,
     ) -> None:
+        self._fetch = fetch
         self._origin, self._tell, self._point, self._policy, self._log = origin, tell, point, policy, log
         self._path = directory / FILE
         self._wall, self._mono = wall, mono
@@ -151,12 +155,12 @@ class LocalRootKeeper:
         problem = "no server is configured"
         for server in self._origin.servers:
             try:
-                machine = await transfer(ROOT, server, None, self.soa.rdata if self.soa is not None else None)
+                machine = await self._fetch(ROOT, server, None, self.soa.rdata if self.soa is not None else None)
                 if machine.kind is Kind.CURRENT:
                     self.checked_wall = self._wall()
                     return False
                 if machine.kind is Kind.DELTA:
-                    machine = await transfer(ROOT, server, None, None)
+                    machine = await self._fetch(ROOT, server, None, None)
                 changes = machine.changes
                 rrsets = await asyncio.to_thread(
                     lambda taken: gather(

@@ -253,7 +253,8 @@ class Manager:
         def run(index: int, sockets: WorkerSockets, channel: socket.socket) -> int:
             logs.configure(life.level, life.plan.config.log.format)
             tables = self.hooks.policy(life.plan.config) if self.hooks.policy is not None else None
-            return serve(life.plan, sockets, self._files, logs.logger(worker=index), channel, tables)
+            kept = life.plan.config.trust.state_dir / f"cache-{index}.rrsets" if life.plan.config.cache.persist else None
+            return serve(life.plan, sockets, self._files, logs.logger(worker=index), channel, tables, kept)
 
         def greeting() -> Document:
             in_force = life is self._life

@@ -614,7 +614,13 @@ METRICS: Final = (
         lambda snapshot: policy_hits(snapshot.stats).items(),
     ),
     Metric("policy_rules", "gauge", ("zone", "trigger"), "Rules of each policy zone.", _other("policy_rules")),
-    Metric("local_root_serial", "gauge", (), "Serial number of the local copy of the root zone.", _other("local_root_serial")),
+    Metric(
+        "local_root_serial",
+        "gauge",
+        (),
+        "Serial number of the local copy of the root zone.",
+        _other("local_root_serial"),
+    ),
     Metric(
         "local_root_refreshes",
         "counter",

@@ -15,6 +15,7 @@ import random
 import signal
 import socket
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import uvloop
@@ -34,6 +35,7 @@ from resolver.daemon.build import (
     build_trust,
     packet_cache_size,
 )
+from resolver.daemon.cache_file import restore, save
 from resolver.daemon.channel import Channel
 from resolver.daemon.desk import Desk
 from resolver.daemon.local_root_keeper import LocalRootDesk
@@ -113,7 +115,9 @@ class Worker:
         files: int,
         log: FilteringBoundLogger,
         tables: Tables | None = None,
+        cache_file: Path | None = None,
     ) -> None:
+        self._cache_file = cache_file
         loop = asyncio.get_running_loop()
         config = plan.config
         self.loop = loop
@@ -186,9 +190,13 @@ class Worker:
             self._sweep()
             tame_garbage_collection()
             channel.tell("ready")
+            restoring = self._restore()
             await self._stop.wait()
             self.log.debug("worker-stopping", unanswered=self.service.unanswered)
             await self._drain()
+            if restoring is not None:
+                restoring.cancel()
+            self._save()
         finally:
             self._close()
             channel.tell("bye", **self.desk.stats())
@@ -267,6 +275,24 @@ class Worker:
         self._stop.set()
         self._go.set()
 
+    # --- the cache over a restart ------------------------------------------------------------------------------------
+
+    def _restore(self) -> "asyncio.Task[int] | None":
+        """Take over in the background what the last run knew."""
+        if self._cache_file is None:
+            return None
+        return self.loop.create_task(restore(self._cache_file, self.mesh.memory, clock.now, self.log))
+
+    def _save(self) -> None:
+        """Keep for the next run what is known. A worker that is replaced leaves that to its successor."""
+        if self._cache_file is None or self._retiring:
+            return
+        try:
+            entries = save(self._cache_file, self.mesh.memory, clock.now(), clock.monotonic)
+            self.log.info("cache-saved", entries=entries)
+        except OSError as error:
+            self.log.warning("cache-not-saved", file=str(self._cache_file), problem=error.strerror)
+
     # --- the end -------------------------------------------------------------------------------------------------
 
     async def _drain(self) -> None:
@@ -337,13 +363,14 @@ def serve(
     log: FilteringBoundLogger,
     channel_socket: socket.socket,
     tables: Tables | None = None,
+    cache_file: Path | None = None,
 ) -> int:
     """Run a worker to its end in this process; returns the exit status. `files`: descriptors this process may have;
-    `tables`: of response policy zones.
+    `tables`: of response policy zones; `cache_file`: where its cache is kept over a restart.
     """
 
     async def main() -> None:
-        await Worker(plan, sockets, files, log, tables).run(channel_socket)
+        await Worker(plan, sockets, files, log, tables, cache_file).run(channel_socket)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())

@@ -58,7 +58,7 @@ def write_file(path: Path, kind: str, about: dict[str, Any], chunks: Iterable[by
     body = b"".join(chunks)
     head = {"format": FORMAT, "kind": kind, "octets": len(body), "sha256": hashlib.sha256(body).hexdigest(), "about": about}
     beside = path.with_suffix(".new")
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
         out.write(json.dumps(head).encode() + b"\n")
         out.write(body)
         out.flush()

@@ -28,7 +28,7 @@ from wire.text import name_to_text, type_to_text
 FAILURE_S = 320.0
 """Failures may be remembered for 300 s (RFC 9520 §3.2), and it takes a resolution to find one out."""
 SHAKEN_S = CUT_TTL + FAILURE_S
-"""A zone that changes its keys without waiting, or whose DS is set right, may fail once more wherever the old ones are cached."""
+"""A zone that changes its keys without waiting, or whose DS is set right, may fail where the old ones are cached."""
 BOTHERS = (Reason.STALE, Reason.STALE_NXDOMAIN)
 _WEAKEST = (Security.SECURE, Security.INSECURE)
 
@@ -78,7 +78,7 @@ class Oracle:
         older = self.stale_s if stale else 0.0
         self._check_data(question, links, asked - older - life, answered, resolution)
         if checking:
-            self._check_security(question, links, asked, answered, resolution, older)
+            self._check_security(question, links, asked, answered, resolution, older + life)
 
     # --- what is due -----------------------------------------------------------------------------------------------
 
@@ -196,7 +196,7 @@ class Oracle:
         out = {Security.INSECURE} if covered is None else set[Security]()
         every = True
         for level, dependency in enumerate(self._chain(domain), 1):
-            moments = dependency.during(asked - older - level * CUT_TTL - DATA_TTL, answered)
+            moments = dependency.during(asked - older - level * CUT_TTL, answered)
             if any(not moment.secured for moment in moments):
                 out.add(Security.INSECURE)
             every = every and any(moment.secured for moment in moments)

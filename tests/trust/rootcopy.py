@@ -5,6 +5,7 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.zone
+from dns.zonetypes import DigestHashAlgorithm, DigestScheme
 
 from tests.trust.zones import NOW, SignedZone, n
 from wire import types as t
@@ -24,7 +25,7 @@ def root_with_zonemd(*children: SignedZone, records: str = "") -> SignedZone:
     root.sign()
     text = "\n".join(line for rrset in root.data.values() for line in rrset_to_text(rrset))
     zone = dns.zone.from_text(text, origin=dns.name.root, relativize=False, check_origin=False)
-    digest = zone._compute_digest(1, 1)
+    digest = zone._compute_digest(DigestHashAlgorithm.SHA384, DigestScheme.SIMPLE)
     serial = root.data[ROOT, t.SOA].rdatas[0][-20:-16]
     zonemd = root.data[ROOT, t.ZONEMD] = RRset(ROOT, t.ZONEMD, 3600, [serial + b"\1\1" + digest])
     root.sign_set(zonemd)

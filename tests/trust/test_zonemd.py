@@ -127,7 +127,7 @@ def test_the_real_root_zone_stripped_of_signatures_is_refused() -> None:
     path = require_corpora("rootzone", "root-2026082201.zone")
     lines = path.read_text().splitlines()
     rrsets = rrsets_from_text("\n".join(lines[:400]))
-    with pytest.raises(ZoneRefusedError, match="no signature over ./ZONEMD"):
+    with pytest.raises(ZoneRefusedError, match=r"no signature over \./ZONEMD"):
         check_zone(builtin()[0], rrsets, 1_787_529_600, POLICY)
 
 
