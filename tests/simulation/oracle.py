@@ -108,6 +108,9 @@ class Oracle:
         """Whether there was something good at some time within the TTLs."""
         since = asked - life
         trusting = not checking or self._covered(name, asked, answered) is not False
+        above = [m for d in self._chain(domain)[1:] for m in d.during(since - 3 * CUT_TTL, answered)]
+        # Below an unsigned zone nobody looks at signatures.
+        trusting = trusting or any(not moment.secured for moment in above)
         good = (Status.GOOD, Status.BOGUS) if trusting else (Status.GOOD,)
         for level, dependency in enumerate(self._chain(domain), 1):
             # Keys once validated are good for their TTL, and what they sign then; so at each level.

@@ -22,7 +22,11 @@ QUESTIONS = [
     ("www.example.jp", "TXT"),
     ("a.dd.example.jp", "A"),
 ]
-RECORDS = "www 600 A 192.0.2.7\nalias 600 CNAME www\ntarget 600 A 192.0.2.8\nx.t 600 A 192.0.2.8\ndd 600 DNAME t\na.t 600 A 192.0.2.9\n"
+RECORDS = """www 600 A 192.0.2.7
+alias 600 CNAME www
+dd 600 DNAME t
+a.t 600 A 192.0.2.9
+"""
 
 
 def house(*, signed_with: int = 13) -> House:
