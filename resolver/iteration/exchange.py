@@ -56,11 +56,14 @@ class OverQuotaError(LimitReachedError):
 
 
 class Exchange:
-    """The servers of one cut, asked on behalf of one question. `once`: none that was silent is asked a second time."""
+    """The servers of one cut, asked on behalf of one question. `once`: none that was silent is asked a second
+    time; `begun`: how often each was tried already.
+    """
 
     __slots__ = (
         "_first_finding",
         "avoid",
+        "begun",
         "busy",
         "cut",
         "doubtful",
@@ -94,6 +97,7 @@ class Exchange:
         self.refused: set[str] = set()
         self.busy = ""
         self.once = False
+        self.begun: dict[Address, int] = {}
 
     def ask(self, qname: Name, qtype: int, *, minimised: bool = False) -> Steps[Reading | None]:
         """Ask until one server gives a useful answer; None when none does (the findings say why).
@@ -105,7 +109,7 @@ class Exchange:
             LimitReachedError: a budget or the deadline is used up.
         """
         question = Question(qname, qtype)
-        self.tries = {}
+        self.tries = dict(self.begun)
         self.rested = 0
         self.doubtful = None
         self.minimised = minimised

@@ -80,6 +80,7 @@ def _walk(
     exchange = Exchange(cut, view, address_filter, findings, avoid)
     exchange.once = not avoid and view.memory.delegations.may_look_again(cut, view.now.mono)
     second_round = exchange.once
+    begun: dict[Address, int] = {}
     for hop in range(1, REFERRALS.hard + 1):
         if hop > REFERRALS.value and hop > view.budget.ceiling(REFERRALS, hop):
             break
@@ -101,16 +102,19 @@ def _walk(
                 minimising = False
             elif cut is remembered and not avoid and (elsewhere := _elsewhere(cut, view)) is not None:
                 second_round = exchange.once and exchange.may_retry
+                begun = exchange.tries
                 cut = elsewhere
                 known = cut.zone
             elif second_round and is_subdomain(remembered.zone, cut.zone):
                 second_round = False  # nobody knows of other servers
+                begun = begun or exchange.tries
                 cut = remembered
                 known = cut.zone
             else:
                 return None
             exchange = Exchange(cut, view, address_filter, findings, avoid)
             exchange.once = second_round and is_strict_subdomain(remembered.zone, cut.zone)
+            exchange.begun = begun if cut.zone == remembered.zone else {}
             continue
         if reading.shape is Shape.REFERRAL:
             below = reading.cut
@@ -127,6 +131,7 @@ def _walk(
             cut = below
             known = cut.zone
             exchange = Exchange(cut, view, address_filter, findings, avoid)
+            exchange.begun = begun if cut.zone == remembered.zone else {}
             continue
         if full:
             if question == ROOT_NS and _primes(view):

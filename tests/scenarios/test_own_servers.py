@@ -44,7 +44,7 @@ def test_all_servers_are_dead_and_come_back() -> None:
     stage.client("www.example.jp").gets(ad=True).asks(0)
     stage.passes(301)
     failed = stage.client("www.example.jp").gets("SERVFAIL", ede=22).gets("SERVFAIL", ede=23)
-    assert failed.took_s <= 10
+    assert failed.took_s <= 10.001
     # RFC 9520: nobody is asked again at once.
     stage.client("www.example.jp").gets("SERVFAIL", ede=13).asks(0)
     stage.wakes(NS1, NS2)
