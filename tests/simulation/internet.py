@@ -236,6 +236,12 @@ class Domain:
         else:
             status = Status.BOGUS
         said = frozenset(server.version.number for server in heard)
+        # Whoever holds the old delegation, and hears a damaged answer from all who answer there, does not ask the parent
+        # for other servers, as he does when all are silent.
+        old = [server for server in self.retired if server.condition is Condition.DAMAGES]
+        shaken = shaken or bool(
+            old and not any(self._is_correct(s, now) for s in self.retired if s.condition is Condition.UP)
+        )
         secured = self.parent is None or bool(self.ds_keys)
         sound = any(self._is_sound(server, now) for server in up)
         if shaken:
