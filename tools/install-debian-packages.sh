@@ -23,6 +23,7 @@ readonly TEST_PACKAGES=(
     unbound                 # the peer whose answers ours are compared with
     ldnsutils               # ldns-signzone, ldns-verify-zone: an independent signer and verifier
     faketime                # the daemon under a faked clock
+    gcc libc6-dev           # a kernel with faults, for the alerts
 )
 readonly LATER_PACKAGES=(
     pdns-recursor knot-resolver                     # side-by-side measurements

@@ -3,7 +3,8 @@
 Every query of the dashboard returns data; each alert that can be staged within seconds is staged, and fires for that daemon
 alone. The tests build on one another in the order of the file: they share the daemons and the Prometheus.
 
-Not staged, since it takes days, a bug of ours or an attack: see NOT_STAGED; unit tests are in tests/test_monitoring.py.
+Attacks, silent servers, short machines and what takes days: test_monitoring_failures.py. Not staged at all: see NOT_STAGED.
+Unit tests of the rules are in tests/test_monitoring.py.
 """
 
 import contextlib
@@ -17,7 +18,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import dns.message
 import dns.name
@@ -27,10 +27,11 @@ import lab.internet
 import lab.operations
 import lab.server
 import lab.timeserver
-from resolver.cli.client import Client
 from tests.conftest import ROOT
-from tests.e2e.prometheus import RULES, WINDOW, Prometheus, free_port, running, until
-from tests.resolver.daemon.process import LIMIT_S, Daemon, children_of
+from tests.e2e.monitored import Target, Traffic, fires, is_quiet
+from tests.e2e.prometheus import RULES, WINDOW, Prometheus, running, until
+from tests.e2e.test_monitoring_failures import STAGED
+from tests.resolver.daemon.process import LIMIT_S, children_of
 
 PREFIX = "127.71"
 GOOD, BROKEN, SUSPENDED, EARLY = (
@@ -41,80 +42,6 @@ GOOD, BROKEN, SUSPENDED, EARLY = (
 )
 DASHBOARD = json.loads((ROOT / "conf" / "grafana" / "akashi.json").read_text(encoding="utf-8"))
 KSK_2017 = ". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n"
-
-
-class Target:
-    """A daemon with metrics on a fixed port, started as often as a test likes."""
-
-    def __init__(self, directory: Path, net: lab.internet.Internet, server: lab.server.RunningServer) -> None:
-        directory.mkdir()
-        self.state = directory / "state"
-        self.state.mkdir()
-        self.socket = directory / "control.sock"
-        self.file = directory / "akashi.toml"
-        self.file.write_text("")
-        self.metrics = free_port()
-        (directory / "hints").write_text(net.hints())
-        self.anchor = directory / "anchor"
-        self.anchor.write_text(net.anchor())
-        self.settings = [
-            f'upstream.root-hints="{directory / "hints"}"',
-            f'trust.anchors="{self.anchor}"',
-            f"upstream.port={server.port}",
-            "upstream.ipv6=false",
-            "upstream.allow-loopback=true",
-            f'trust.state-dir="{self.state}"',
-            f'control.socket="{self.socket}"',
-            f"metrics.listen=127.0.0.1:{self.metrics}",
-            "trust.shortest-refresh=1s",
-        ]
-        self.daemon: Daemon | None = None
-
-    def start(self, *more: str) -> Daemon:
-        self.stop()
-        self.daemon = Daemon(*self.settings, *more, config=self.file)
-        self.daemon.__enter__()
-        self.daemon.wait_for("ready")
-        return self.daemon
-
-    def stop(self) -> None:
-        if self.daemon is not None:
-            self.daemon.__exit__()
-            self.daemon = None
-
-    def control(self) -> Client:
-        return Client(self.socket)
-
-
-class Traffic(threading.Thread):
-    """Steady questions to some daemons until the end of the block: a few a second of each kind."""
-
-    def __init__(self, *, targets: list[Target], names: list[str], garbage: bool = False) -> None:
-        super().__init__(daemon=True)
-        self.addresses = [("127.0.0.1", target.daemon.port) for target in targets if target.daemon is not None]
-        self.names, self.garbage = names, garbage
-        self.over = threading.Event()
-
-    def run(self) -> None:
-        number = 0
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            while not self.over.wait(0.05):
-                number += 1
-                for address in self.addresses:
-                    for name in self.names:
-                        text = name.replace("*", f"n{number}")
-                        query = dns.message.make_query(text, "A", want_dnssec=True, id=number & 0xFFFF)
-                        sock.sendto(query.to_wire(), address)
-                    if self.garbage:
-                        sock.sendto(b"\0garbage", address)
-
-    def __enter__(self) -> "Traffic":
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.over.set()
-        self.join()
 
 
 class Clocks(threading.Thread):
@@ -152,32 +79,17 @@ class World:
 
     def __init__(self, directory: Path, net: lab.internet.Internet, server: lab.server.RunningServer) -> None:
         self.net, self.server = net, server
-        self.usual = Target(directory / "usual", net, server)
-        self.odd = Target(directory / "odd", net, server)
+        self.usual = Target(directory / "usual", net.hints(), net.anchor(), server.port)
+        self.odd = Target(directory / "odd", net.hints(), net.anchor(), server.port)
         self.odd.anchor.write_text(KSK_2017)
         self.clocks = Clocks()
 
     def fires(self, *alerts: str, at: Target | None = None) -> None:
-        """Wait until each of them did, for this daemon; their texts must have come out."""
-        wanted = {(alert, str(at.metrics) if at else "") for alert in alerts}
-        found: dict[tuple[str, str], Any] = {}
-
-        def complete() -> bool:
-            found.update(self.prometheus.firing())
-            return wanted <= found.keys()
-
-        with contextlib.suppress(AssertionError):
-            until(complete)
-        assert wanted <= found.keys()
-        for key in wanted:
-            texts = found[key]["annotations"]
-            assert "Next:" in texts["description"]
-            for text in texts.values():
-                assert text
-                assert not re.search(r"\{\{|<no value>|error calling|%!", text), text
+        """Wait until each of them did, for this daemon."""
+        fires(self.prometheus, *alerts, at=at)
 
     def is_quiet(self, alert: str, at: Target) -> bool:
-        return (alert, str(at.metrics)) not in self.prometheus.firing()
+        return is_quiet(self.prometheus, alert, at)
 
     def roll(self, do: str, key: str) -> None:
         """Change a key of the root."""
@@ -379,27 +291,11 @@ def test_every_alert_was_staged_or_is_excused(world: World) -> None:
         pytest.skip("only after the tests before")
     fired = {alert for alert, _ in world.prometheus.fired}
     alerts = set(re.findall(r"- alert: (\w+)", RULES.read_text(encoding="utf-8")))
-    assert alerts - fired <= NOT_STAGED
+    assert alerts - fired <= STAGED | NOT_STAGED
 
 
 NOT_STAGED = {
-    "AkashiTrustAnchorRefreshStale",  # days
-    "AkashiNtaLongLived",  # days
-    "AkashiInternalErrors",  # a bug of ours
-    "AkashiSlow",  # the network
-    "AkashiUpstreamFailing",
-    "AkashiForgeryAttempts",  # attacks
-    "AkashiZoneUnderForgery",
-    "AkashiServingStale",  # ten minutes of it
-    "AkashiLimitHits",
-    "AkashiUnansweredHigh",
-    "AkashiMemoryHigh",
-    "AkashiFilesShort",
-    "AkashiCacheTooSmall",  # an hour of load
-    "AkashiProbesStale",  # a bug of ours
-    "AkashiPolicyZoneFailing",  # somebody else's server
-    "AkashiClockUnsynchronised",  # what this machine's kernel says
-    "AkashiServfailAnomaly",  # minutes
+    "AkashiMemoryHigh",  # a leak, a bug of ours: what we keep is bounded, and floods got a worker to nine tenths of it
 }
 LATER = re.compile("akashi_(clock_max_error_seconds|servfail_.*ratio|policy_)")
 """Absent where the kernel cannot be asked; there after the first minutes; there with a policy zone."""
