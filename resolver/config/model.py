@@ -775,7 +775,7 @@ class ProbeSection(Section):
         source="guideline 2-12",
         reload=Reload.LIVE,
         low=1,
-        high=HOUR,
+        high=10 * 60,
         note="shorter than 30s for labs only",
     )
     readiness: Flag = option(
