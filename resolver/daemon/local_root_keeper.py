@@ -12,7 +12,7 @@ RFC 8806, RFC 8976, RFC 5936, RFC 1034 §4.3.5.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -37,6 +37,9 @@ from wire.text import gather, rrsets_from_text
 KIND: Final = "root-zone"
 FILE: Final = "root-zone.rrsets"
 TICK_S: Final = 5.0
+BRISK_S: Final = 0.25
+_BRISK_TURNS: Final = 20
+"""How often workers are told sooner than by the tick, from a change on, until all of them have it."""
 FIRST_RETRY_S: Final = 60.0
 SHORTEST_S: Final = 60.0
 """Seconds between two looks for news at least."""
@@ -59,13 +62,14 @@ class LocalRootKeeper:
     Attributes:
         serial, soa: of the copy in force; None without one. checked_wall: when it was last known to be current.
         problem: why it is not as it should be; "" when it is. results: how looks for news ended.
+        workers, answers: how many use that copy, and how often it answered there, when they were last told of it.
     """
 
     def __init__(
         self,
         origin: Origin,
         directory: Path,
-        tell: Callable[..., Awaitable[Any]],
+        tell: Callable[..., Awaitable[Sequence[tuple[Any, dict[str, Any]]]]],
         point: Callable[[], TrustPoint | None],
         policy: Callable[[], Policy],
         log: FilteringBoundLogger,
@@ -84,6 +88,7 @@ class LocalRootKeeper:
         self.checked_wall = 0.0
         self.problem = "not yet there"
         self.results = dict.fromkeys(("unchanged", "full", "failed"), 0)
+        self.workers = self.answers = 0
 
     @property
     def serial(self) -> int | None:
@@ -97,19 +102,25 @@ class LocalRootKeeper:
     async def run(self) -> None:
         """For ever: look for news when it is time, and keep the workers up to date."""
         await self.recall()
+        told, brisk = self.serial, _BRISK_TURNS
         while True:
             if self._mono() >= self._due:
                 await self.refresh()
             if self.soa is not None and self._wall() >= self.expires_wall:
                 self._log.error("local-root-expired", serial=self.serial)
                 self.soa, self.problem = None, "expired: nobody confirmed it"
-            await self.tell_workers()
-            await asyncio.sleep(TICK_S)
+            settled = await self.tell_workers()
+            told, brisk = self.serial, (brisk - 1 if told == self.serial else _BRISK_TURNS)
+            await asyncio.sleep(TICK_S if settled or brisk < 0 else BRISK_S)
 
-    async def tell_workers(self) -> None:
-        """Let every worker know which copy is in force; one that has it already does nothing."""
+    async def tell_workers(self) -> bool:
+        """Let every worker know which copy is in force; one that has it already does nothing. Returns whether all have."""
         path = str(self._path) if self.soa is not None else None
-        await self._tell("local-root", path=path, serial=self.serial, expires=self.expires_wall)
+        serial = self.serial
+        said = await self._tell("local-root", path=path, serial=serial, expires=self.expires_wall)
+        using = [answer for _, answer in said if serial is not None and answer.get("serial") == serial]
+        self.workers, self.answers = len(using), sum(answer["answers"] for answer in using)
+        return bool(said) and all(answer.get("serial") == serial for _, answer in said)
 
     async def recall(self) -> None:
         """Begin with the copy of last time, verified again."""

@@ -46,8 +46,17 @@ def attach_local_root(manager: Manager, database: Database | None) -> LocalRootK
     manager.hooks.services.append(Service(start, close))
     manager.hooks.checks.append(Check(CHECK, lambda: keeper.problem))
     manager.hooks.metrics.append(lambda: local_root_samples(keeper))
-    manager.hooks.facts.append(lambda: {"local_root": {"serial": keeper.serial, "expires": keeper.expires_wall or None}})
+    manager.hooks.facts.append(lambda: {"local_root": _facts(keeper)})
     return keeper
+
+
+def _facts(keeper: LocalRootKeeper) -> dict[str, float | None]:
+    return {
+        "serial": keeper.serial,
+        "expires": keeper.expires_wall or None,
+        "workers": keeper.workers,
+        "answers": keeper.answers,
+    }
 
 
 def local_root_samples(keeper: LocalRootKeeper) -> Mapping[str, Iterable[Sample]]:

@@ -59,9 +59,10 @@ class Stage:
             fetch=self.fetch,
         )
 
-    async def tell(self, what: str, **arguments: Any) -> None:
+    async def tell(self, what: str, **arguments: Any) -> list[tuple[Any, dict[str, Any]]]:
         assert what == "local-root"
         self.told.append(arguments)
+        return [(None, {"serial": arguments["serial"], "answers": 3}), (None, {"serial": None, "answers": 0})]
 
     async def fetch(self, zone: Name, server: Endpoint, tsig: object, soa: bytes | None) -> Transfer:
         self.asked_with.append(soa)
@@ -95,6 +96,7 @@ async def test_a_transfer_is_verified_kept_and_told(tmp_path: Path) -> None:
     stage = await loaded(tmp_path)
     await stage.keeper.tell_workers()
     assert stage.told == [{"path": str(tmp_path / FILE), "serial": 1, "expires": NOW + 1_209_600.0}]
+    assert (stage.keeper.workers, stage.keeper.answers) == (1, 3)
     assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
     stage.now += 7200
     await stage.keeper.refresh()
