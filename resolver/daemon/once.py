@@ -9,7 +9,7 @@ first address on which the configuration says that it serves.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -90,7 +90,7 @@ async def explain(
     """
     resolution, cd = await asyncio.gather(resolve(checked, question), resolve(unchecked, question, checking_disabled=True))
     surveys: list[Survey] = []
-    for cut, about in _worth_asking(checked.mesh, resolution):
+    for cut, about in _worth_asking((checked.mesh, unchecked.mesh), resolution):
         surveys.append(await survey(checked, cut, about, only if not surveys else None))
         if only is not None:
             break
@@ -118,28 +118,43 @@ async def explain(
 # --- authorities ---------------------------------------------------------------------------------------------------
 
 
-def _worth_asking(mesh: Mesh, resolution: Resolution) -> list[tuple[Cut, Question]]:
+class _Cuts:
+    """The cuts that the looks know between them: one that judged forgets a delegation together with its bad DS."""
+
+    def __init__(self, meshes: Iterable[Mesh]) -> None:
+        self._known = [mesh.memory.delegations for mesh in meshes]
+        self._mono = clock.monotonic()
+
+    def get(self, zone: Name) -> Cut | None:
+        """The live cut at exactly this zone."""
+        return next((cut for known in self._known if (cut := known.get(zone, self._mono)) is not None), None)
+
+    def closest(self, name: Name) -> Cut:
+        """The deepest live cut at or above the name."""
+        return max((known.closest(name, self._mono) for known in self._known), key=lambda cut: len(cut.zone))
+
+
+def _worth_asking(meshes: Iterable[Mesh], resolution: Resolution) -> list[tuple[Cut, Question]]:
     """Whose servers are to be asked one by one, and what: those of the final (or failing) question, and those of the zone
     at fault when it is another one.
     """
-    mono = clock.monotonic()
-    delegations = mesh.memory.delegations
+    delegations = _Cuts(meshes)
     step = _deciding(resolution)
     if resolution.security is Security.INDETERMINATE and step is not None and step.target is not None:
         # The alias was had; where it leads is what failed.
         question = Question(step.target, resolution.question.rtype)
-        return [(delegations.closest(question.name, mono), question)]
+        return [(delegations.closest(question.name), question)]
     if step is not None and step.server is None and step.kind is not Kind.NODATA:
         return []  # served here (RFC 6761, RFC 6303)
     question = Question(step.name, step.rtype) if step is not None else resolution.question
-    cut = delegations.get(step.zone, mono) if step is not None else None
-    out = [(cut or delegations.closest(question.name, mono), question)]
+    cut = delegations.get(step.zone) if step is not None else None
+    out = [(cut or delegations.closest(question.name), question)]
     fault = find_fault(resolution)
     if fault is None:
         return out
     above = fault.parent if fault.link is Link.DS else fault.zone
     about = Question(fault.zone, t.DS if fault.link is Link.DS else t.DNSKEY)
-    of_fault = delegations.get(above if above is not None else ROOT, mono)
+    of_fault = delegations.get(above if above is not None else ROOT)
     if of_fault is not None and of_fault.zone != out[0][0].zone and fault.link is not Link.SERVERS:
         out.append((of_fault, about))
     return out

@@ -42,7 +42,7 @@ from trust.vocabulary import (
 from trust.zone import ZoneTrust
 from wire import types as t
 from wire.edns import NSID
-from wire.name import ROOT, Name, ancestors, parent
+from wire.name import ROOT, Name, ancestors, is_subdomain, parent
 from wire.rdata import key_tag, soa_serial
 
 MOST_SERVERS: Final = 26
@@ -102,6 +102,7 @@ class _Apart:
 
     def __init__(self, mesh: Mesh, cut: Cut) -> None:
         self.memory = mesh.memory
+        self._cut = cut
         self.budget = Budget()
         self.zones: dict[Name, ZoneTrust] = {}
         for name in ancestors(cut.zone)[1:]:
@@ -120,12 +121,14 @@ class _Apart:
         return self.memory.policy
 
     def cut(self, zone: Name) -> Cut | None:
-        """The live cut at exactly this zone."""
-        return self.memory.delegations.get(zone, clock.monotonic())
+        """The live cut at exactly this zone. That of the zone surveyed counts, even if it was forgotten with a bad DS."""
+        return self.memory.delegations.get(zone, clock.monotonic()) or (self._cut if zone == self._cut.zone else None)
 
     def closest_cut(self, name: Name) -> Cut:
-        """The deepest live cut at or above the name."""
-        return self.memory.delegations.closest(name, clock.monotonic())
+        """The deepest live cut at or above the name; that of the zone surveyed likewise."""
+        found = self.memory.delegations.closest(name, clock.monotonic())
+        ours = self._cut
+        return ours if len(ours.zone) > len(found.zone) and is_subdomain(name, ours.zone) else found
 
 
 class Authority:

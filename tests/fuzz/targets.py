@@ -141,7 +141,7 @@ class _Silent:
     def answered(self, *_: Any) -> None:
         """A response."""
 
-    def failed(self, resolution: Resolution) -> None:
+    def failed(self, *_: Any) -> None:
         """A failure."""
 
 
