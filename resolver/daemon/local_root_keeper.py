@@ -163,7 +163,7 @@ class LocalRootKeeper:
         return True
 
     async def _transfer(self) -> bool:
-        problem = "no server is configured"
+        problems: list[str] = []
         for server in self._origin.servers:
             try:
                 machine = await self._fetch(ROOT, server, None, self.soa.rdata if self.soa is not None else None)
@@ -180,11 +180,14 @@ class LocalRootKeeper:
                     changes,
                 )
                 await self._take(rrsets, self._wall(), write=True)
-            except (TransferFailedError, ValueError) as error:
-                problem = f"{server}: {error}"
+            except TransferFailedError as error:
+                problems.append(str(error))  # says of whom
+                continue
+            except ValueError as error:
+                problems.append(f"{server}: {error}")
                 continue
             return True
-        raise TransferFailedError(problem)
+        raise TransferFailedError("; ".join(problems) or "no server is configured")
 
     async def _take(self, rrsets: list[RRset], checked_wall: float, *, write: bool) -> None:
         """Verify a zone and put it in force.

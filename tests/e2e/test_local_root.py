@@ -170,15 +170,17 @@ class Running:
 
 
 @contextlib.contextmanager
-def daemon(world: World, here: Path, *primaries: int, environment: dict[str, str] | None = None) -> Iterator[Running]:
+def daemon(
+    world: World, here: Path, *more: str, servers: list[int], environment: dict[str, str] | None = None
+) -> Iterator[Running]:
     control, metrics = here / "c.sock", free_port()
-    servers = json.dumps([f"127.0.0.1:{port}" for port in primaries])
     settings = (
         *world.settings,
         "upstream.local-root=true",
-        f"upstream.local-root-servers={servers}",
+        f"upstream.local-root-servers={json.dumps([f'127.0.0.1:{port}' for port in servers])}",
         f'control.socket="{control}"',
         f'metrics.listen="127.0.0.1:{metrics}"',
+        *more,
     )
     with akashi(Path("conf/akashi.toml"), here, *settings, environment=environment) as resolver:
         yield Running(resolver, Client(control), metrics)
@@ -189,8 +191,11 @@ def judged(resolver: Resolver, name: str, rtype: str) -> tuple[str, bool, bool]:
     return said.rcode, said.ad, bool(said.answer)
 
 
-def is_used(world: World, running: Running) -> None:
-    """The copy is in force: the root's data comes from it, secure, and no root server hears of anything."""
+def is_used(world: World, running: Running, *, full: int = 1) -> None:
+    """The copy is in force: the root's data comes from it, secure, and no root server hears of anything.
+
+    `full`: how many transfers brought it.
+    """
     serial = int(world.zone.split()[6])
     until(lambda: running.copy()["serial"] == serial and running.copy()["workers"] == 1)
     packets, roots, others = world.packets(), world.roots.queries, world.others.queries
@@ -210,18 +215,29 @@ def is_used(world: World, running: Running) -> None:
     assert judged(running.resolver, "www.example.net", "A") == ("NOERROR", True, True)
     assert world.roots.queries == roots
     assert world.others.queries > others
-    assert running.finding() == ""
+    assert (running.finding() == "") == bool(full)
     assert running.metric("akashi_local_root_serial") == serial
-    assert running.metric('akashi_local_root_refreshes_total{result="full"}') == 1
+    assert running.metric('akashi_local_root_refreshes_total{result="full"}') == full
     assert running.copy()["expires"] > time.time() + EXPIRE_S - 600
 
 
 @pytest.mark.parametrize("kind", ["bind", "knot"])
 def test_a_transferred_copy_replaces_the_root_servers(kind: str, world: World, tmp_path: Path) -> None:
-    with primary(kind, tmp_path / kind, world.zone) as (port, _), daemon(world, tmp_path, port) as running:
+    """And is there again after a restart, without the primary."""
+    state = tmp_path / "kept"
+    state.mkdir()
+    kept = f'trust.state-dir="{state}"'
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    with primary(kind, tmp_path / kind, world.zone) as (port, _), daemon(world, first, kept, servers=[port]) as running:
         is_used(world, running)
         if kind == "knot":  # told with the next tick
             until(lambda: running.copy()["answers"] >= 7)
+    if kind == "knot":
+        with daemon(world, second, kept, servers=[port]) as running:
+            until(running.finding)
+            is_used(world, running, full=0)
 
 
 def test_without_its_primary_the_copy_expires(world: World, tmp_path: Path) -> None:
@@ -238,7 +254,7 @@ def test_without_its_primary_the_copy_expires(world: World, tmp_path: Path) -> N
     }
     with contextlib.ExitStack() as stack:
         with primary("nsd", tmp_path / "nsd", world.zone) as (port, _):
-            running = stack.enter_context(daemon(world, tmp_path, port, environment=environment))
+            running = stack.enter_context(daemon(world, tmp_path, servers=[port], environment=environment))
             is_used(world, running)
         roots = world.roots.queries
         assert judged(running.resolver, "net.", "DS") == ("NOERROR", True, True)
@@ -257,9 +273,11 @@ def test_a_zone_that_is_not_what_was_signed_is_refused(world: World, tmp_path: P
     with (
         primary("nsd", tmp_path / "digest", world.bad_digest) as (first, _),
         primary("nsd", tmp_path / "glue", world.bad_glue) as (second, _),
-        daemon(world, tmp_path, first, second) as running,
+        daemon(world, tmp_path, servers=[first, second]) as running,
     ):
-        until(lambda: "digest" in running.finding())
+        problems = until(lambda: "digest" in running.finding() and running.finding()).split("; ")
+        for port, problem in zip((first, second), problems, strict=True):
+            assert problem.startswith("127.0.0.1") and f"{port}: " in problem and "digest" in problem
         roots = world.roots.queries
         assert judged(running.resolver, "com.", "DS") == ("NOERROR", True, True)
         assert judged(running.resolver, "no-such-tld.", "A") == ("NXDOMAIN", True, False)
@@ -268,8 +286,6 @@ def test_a_zone_that_is_not_what_was_signed_is_refused(world: World, tmp_path: P
         assert running.copy()["serial"] is None
         assert running.metric("akashi_local_root_serial") is None
         assert running.metric('akashi_local_root_refreshes_total{result="failed"}') == 1
-    refused = (tmp_path / "akashi.log").read_text()
-    assert f"127.0.0.1:{second}" in refused or f"127.0.0.1@{second}" in refused
 
 
 # --- the cache over a restart ------------------------------------------------------------------------------------------
@@ -297,6 +313,7 @@ def test_the_cache_over_a_restart(world: World, tmp_path: Path) -> None:
     with akashi(config, first, *settings) as resolver:
         before = {name: ttl_of(resolver, name) for name in names}
         asked_at = time.monotonic()
+        until(lambda: all(ttl_of(resolver, name)[0] <= before[name][0] - 2 for name in names[:3]))
     assert [before[name][1] for name in names] == [False, True, True, True]
     assert list(state.glob("cache-*.rrsets"))
     with akashi(config, second, *settings) as resolver:
@@ -308,10 +325,10 @@ def test_the_cache_over_a_restart(world: World, tmp_path: Path) -> None:
         assert world.packets() == packets
         assert [said[1:] for said in unjudged.values()] == [(False, before[name][2]) for name in names]
         for name in names[:3]:
-            assert before[name][0] - elapsed - 2 <= unjudged[name][0] < before[name][0]
+            assert before[name][0] - elapsed - 2 <= unjudged[name][0] <= before[name][0] - 2
         with_keys = {name: ttl_of(resolver, name) for name in names}
         assert {name: said[1:] for name, said in with_keys.items()} == {name: said[1:] for name, said in before.items()}
-        assert all(with_keys[name][0] < before[name][0] for name in names[:3])
+        assert all(with_keys[name][0] <= before[name][0] - 2 for name in names[:3])
         # The DNSKEY RRsets of the root, jp and example.jp, and two delegations on the way there.
         assert packets + 3 <= world.packets() <= packets + 5
     # Under an anchor that is not the root's, what was kept is no more secure than what is fetched.
