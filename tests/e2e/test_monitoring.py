@@ -3,7 +3,7 @@
 Every query of the dashboard returns data; each alert that can be staged within seconds is staged, and fires for that daemon
 alone. The tests build on one another in the order of the file: they share the daemons and the Prometheus.
 
-Attacks, silent servers, short machines and what takes days: test_monitoring_failures.py. Not staged at all: see NOT_STAGED.
+Attacks, silent servers, short machines and what takes days: test_monitoring_failures.py.
 Unit tests of the rules are in tests/test_monitoring.py.
 """
 
@@ -291,11 +291,8 @@ def test_every_alert_was_staged_or_is_excused(world: World) -> None:
         pytest.skip("only after the tests before")
     fired = {alert for alert, _ in world.prometheus.fired}
     alerts = set(re.findall(r"- alert: (\w+)", RULES.read_text(encoding="utf-8")))
-    assert alerts - fired <= STAGED | NOT_STAGED
+    assert alerts - fired <= STAGED
 
 
-NOT_STAGED = {
-    "AkashiMemoryHigh",  # a leak, a bug of ours: what we keep is bounded, and floods got a worker to nine tenths of it
-}
 LATER = re.compile("akashi_(clock_max_error_seconds|servfail_.*ratio|policy_)")
 """Absent where the kernel cannot be asked; there after the first minutes; there with a policy zone."""

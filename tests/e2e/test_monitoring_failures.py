@@ -44,6 +44,7 @@ STAGED = {
     "AkashiForgeryAttempts",
     "AkashiInternalErrors",
     "AkashiLimitHits",
+    "AkashiMemoryHigh",
     "AkashiNtaLongLived",
     "AkashiPolicyZoneFailing",
     "AkashiProbesStale",
@@ -75,6 +76,7 @@ class World:
         self.struck = Target(directory / "struck", attacks.hints(), anchor, hostile.port)
         self.left = Target(directory / "left", net.hints(), net.anchor(), port)
         self.no_entropy = directory / "no-entropy"
+        self.leak = directory / "leak"
         self.kernel = directory / "kernel.so"
 
     def fires(self, *alerts: str, at: Target) -> None:
@@ -121,7 +123,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 'limits.exempt=["127.0.0.0/8"]',
                 "server.tcp-idle-timeout=60s",
                 f'policy.zones=[{{zone="rpz.refused", primaries=["{attacks.server("refused")}:{hostile.port}"]}}]',
-                environment={"LD_PRELOAD": str(made.kernel), "NO_ENTROPY": str(made.no_entropy)},
+                environment={"LD_PRELOAD": str(made.kernel), "NO_ENTROPY": str(made.no_entropy), "LEAK": str(made.leak)},
                 preexec_fn=few_files,
             )
             with running(directory, made.struck.metrics, made.left.metrics) as prometheus:
@@ -184,6 +186,17 @@ def test_too_few_descriptors(world: World) -> None:
             stack.enter_context(socket.create_connection(("127.0.0.1", daemon.port), LIMIT_S))
         stack.enter_context(Traffic(targets=[world.struck], names=[f"c{number}.*.calm" for number in range(30)]))
         world.fires("AkashiFilesShort", at=world.struck)
+
+
+def test_memory_that_is_lost(world: World) -> None:
+    """A leak below us: what we keep ourselves is bounded, so that only such a thing gets there."""
+    assert world.is_quiet("AkashiMemoryHigh", world.struck)
+    world.leak.touch()
+    try:
+        with Traffic(targets=[world.struck], names=[f"m{number}.*.twice" for number in range(10)]):
+            world.fires("AkashiMemoryHigh", at=world.struck)
+    finally:
+        world.leak.unlink()
 
 
 def test_an_error_that_nobody_foresaw(world: World) -> None:
