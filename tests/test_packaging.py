@@ -92,7 +92,9 @@ def test_package_script_forbids_daemons_and_puts_the_policy_back(tmp_path: Path,
     first = subprocess.run(script, env=env, capture_output=True, text=True, check=True)
     calls = (tmp_path / "calls").read_text().splitlines()
     assert calls[0] == "-qq update"
-    assert calls[1].endswith(" nsd knot pdns-server pdns-backend-bind pdns-backend-sqlite3 unbound ldnsutils faketime gcc libc6-dev")
+    assert calls[1].endswith(
+        " nsd knot pdns-server pdns-backend-bind pdns-backend-sqlite3 unbound ldnsutils faketime gcc libc6-dev"
+    )
     assert "--no-remove" in calls[1]
     assert {call for call in calls if call.startswith("policy")} == {"policy says 101"}
     assert (policy.read_text() if policy.exists() else None) == earlier
