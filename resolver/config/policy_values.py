@@ -13,7 +13,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any
 
 from pydantic import PlainValidator
 
@@ -34,8 +34,6 @@ LOCAL_KINDS = ("static", "transparent", "redirect", "nxdomain", "nodata", "refus
 TSIG_ALGORITHMS = ("hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")
 DNS64_LENGTHS = (32, 40, 48, 56, 64, 96)
 MAX_TTL = 86400
-
-ExtendedErrorName: TypeAlias = Literal["blocked", "censored", "filtered", "forged", "none"]
 
 
 @dataclass(frozen=True, slots=True)

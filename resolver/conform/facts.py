@@ -119,7 +119,6 @@ class Settings:
     version: str
     edns_buffer: int
     max_udp_size: int
-    nsid: str
     log_failures: bool
     log_level: str
     metrics: str

@@ -29,7 +29,6 @@ class Answer:
 
     rcode: str = ""
     authentic: bool = False
-    records: int = 0
     ede: tuple[int, ...] = ()
     udp_size: int | None = None
     nsid: str = ""

@@ -63,23 +63,15 @@ class _Says:
 
 def judge(facts: Facts) -> list[Finding]:
     """A finding for each item, in the guideline's order."""
-    found: list[Finding] = []
-    for item in ITEMS:
-        if item.number == "2-14":
-            reached = level(found_so_far(facts))
-            says = _Says().say("level", level=reached) if reached else _Says().note("level-none")
-        else:
-            says = _JUDGES[item.number](facts)
-        found.append(Finding(item, says.met, tuple(says.words)))
-    return found
+    found = {number: _finding(number, one(facts)) for number, one in _JUDGES.items()}
+    reached = level(list(found.values()))
+    # 2-14 is about the levels themselves, and in none of them.
+    found["2-14"] = _finding("2-14", _Says().say("level", level=reached) if reached else _Says().note("level-none"))
+    return [found[item.number] for item in ITEMS]
 
 
-def found_so_far(facts: Facts) -> list[Finding]:
-    """The findings that levels are made of."""
-    return [
-        Finding(BY_NUMBER[number], says.met, tuple(says.words))
-        for number, says in ((number, one(facts)) for number, one in _JUDGES.items())
-    ]
+def _finding(number: str, says: _Says) -> Finding:
+    return Finding(BY_NUMBER[number], says.met, tuple(says.words))
 
 
 def level(findings: Sequence[Finding]) -> int:

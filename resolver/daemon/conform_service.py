@@ -185,7 +185,6 @@ def settings(config: Config, now_wall: float) -> Settings:
         version=resolver.__version__,
         edns_buffer=config.upstream.edns_buffer,
         max_udp_size=config.server.max_udp_size,
-        nsid=config.server.nsid,
         log_failures=config.log.validation_failures,
         log_level=config.log.level,
         metrics="" if config.metrics.listen is None else str(config.metrics.listen),

@@ -168,7 +168,6 @@ def _answer(response: dns.message.Message) -> Answer:
     return Answer(
         rcode=dns.rcode.to_text(response.rcode()),
         authentic=bool(response.flags & dns.flags.AD),
-        records=sum(len(rrset) for rrset in response.answer),
         ede=tuple(codes),
         udp_size=response.payload if response.edns >= 0 else None,
         nsid=nsid,

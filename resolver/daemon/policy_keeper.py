@@ -407,10 +407,6 @@ class PolicyKeeper:
         """What is wrong; "" when nothing is."""
         return "; ".join(f"{source.label}: {source.problem}" for source in self.sources if source.problem)
 
-    def wake(self) -> None:
-        """There may be something to do."""
-        self._woken.set()
-
 
 def _stamp(file: Path) -> str:
     """By which a file is known to be the same as before; "" when it cannot be looked at."""

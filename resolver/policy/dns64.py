@@ -15,8 +15,6 @@ from wire import types as t
 from wire.name import Name, labels
 from wire.rrset import RRset
 
-LENGTHS: Final = (32, 40, 48, 56, 64, 96)
-"""Lengths that a prefix may have (RFC 6052 §2.2)."""
 WELL_KNOWN: Final = IPv6Network("64:ff9b::/96")
 TTL_WITHOUT_SOA: Final = 600
 """RFC 6147 §5.1.7: seconds, when the denial of AAAA came without an SOA."""

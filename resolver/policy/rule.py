@@ -83,8 +83,3 @@ Rule: TypeAlias = Action | Data
 
 ACTIONS: Final = tuple(Action)
 """In the order of their numbers in messages."""
-
-
-def action_of(rule: Rule) -> Action:
-    """The action that a rule asks for by itself."""
-    return Action.DATA if isinstance(rule, Data) else rule

@@ -20,6 +20,9 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
+import lab.internet
+import lab.server
+
 START_TIMEOUT_S = 20.0
 
 UNBOUND = """
@@ -96,6 +99,22 @@ def said(response: dns.message.Message) -> Said:
 def _type_of(rrset: dns.rrset.RRset) -> str:
     text = dns.rdatatype.to_text(rrset.rdtype)
     return f"{text} over {dns.rdatatype.to_text(rrset.covers)}" if rrset.covers else text
+
+
+@contextlib.contextmanager
+def mini_internet(directory: Path, prefix: str) -> Iterator[list[str]]:
+    """The lab's mini-Internet, served here; gives the settings that make a daemon use it."""
+    net = lab.internet.build(time.time(), prefix=prefix)
+    (directory / "hints").write_text(net.hints())
+    (directory / "anchor").write_text(net.anchor())
+    with lab.server.running(net) as server:
+        yield [
+            f'upstream.root-hints="{directory / "hints"}"',
+            f'trust.anchors="{directory / "anchor"}"',
+            f"upstream.port={server.port}",
+            "upstream.ipv6=false",
+            "upstream.allow-loopback=true",
+        ]
 
 
 def free_port() -> int:

@@ -22,12 +22,11 @@ import dns.rcode
 import pytest
 from click.testing import CliRunner
 
-import lab.internet
-import lab.server
 import resolver
 from resolver.cli import akashi
 from resolver.cli.client import Client, RefusedError
 from resolver.cli.status import DaemonUnreachable, Status
+from tests.e2e.resolvers import mini_internet
 from tests.resolver.daemon.process import LIMIT_S, Daemon, children_of, is_alive
 
 PREFIX = "127.67"
@@ -37,18 +36,8 @@ GOOD, ALIAS, BROKEN = "www.example.jp", "short.example.jp", "rrsig-exp-all.fault
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory) -> Iterator[list[str]]:
     """What makes a daemon use the mini-Internet."""
-    net = lab.internet.build(time.time(), prefix=PREFIX)
-    directory = tmp_path_factory.mktemp("lab")
-    (directory / "hints").write_text(net.hints())
-    (directory / "anchor").write_text(net.anchor())
-    with lab.server.running(net) as server:
-        yield [
-            f'upstream.root-hints="{directory / "hints"}"',
-            f'trust.anchors="{directory / "anchor"}"',
-            f"upstream.port={server.port}",
-            "upstream.ipv6=false",
-            "upstream.allow-loopback=true",
-        ]
+    with mini_internet(tmp_path_factory.mktemp("lab"), PREFIX) as basic:
+        yield basic
 
 
 class Running:

@@ -18,11 +18,10 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
-import lab.internet
-import lab.server
 from resolver.daemon.metrics_doc import name_of
 from resolver.daemon.metrics_table import METRICS
 from tests.conftest import require_binary
+from tests.e2e.resolvers import mini_internet
 from tests.resolver.daemon.process import LIMIT_S, Daemon, children_of
 
 PREFIX = "127.68"
@@ -32,20 +31,8 @@ GOOD, BROKEN = "www.example.jp", "rrsig-exp-all.faults.jp"
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory) -> Iterator[list[str]]:
     """What makes a daemon use the mini-Internet."""
-    net = lab.internet.build(time.time(), prefix=PREFIX)
-    directory = tmp_path_factory.mktemp("lab")
-    (directory / "hints").write_text(net.hints())
-    (directory / "anchor").write_text(net.anchor())
-    with lab.server.running(net) as server:
-        yield [
-            f'upstream.root-hints="{directory / "hints"}"',
-            f'trust.anchors="{directory / "anchor"}"',
-            f"upstream.port={server.port}",
-            "upstream.ipv6=false",
-            "upstream.allow-loopback=true",
-            "trust.rfc5011=false",
-            "trust.signal=false",
-        ]
+    with mini_internet(tmp_path_factory.mktemp("lab"), PREFIX) as basic:
+        yield [*basic, "trust.rfc5011=false", "trust.signal=false"]
 
 
 def free_port():

@@ -4,8 +4,8 @@ import pytest
 
 from resolver.conform.fleet import Answer, Observed, Validates, report, stand
 
-AD = Answer("NOERROR", authentic=True, records=2, udp_size=1232, nsid="a")
-PLAIN = Answer("NOERROR", records=1, udp_size=1232, nsid="a")
+AD = Answer("NOERROR", authentic=True, udp_size=1232, nsid="a")
+PLAIN = Answer("NOERROR", udp_size=1232, nsid="a")
 FAILED = Answer("SERVFAIL", ede=(7,), udp_size=1232, nsid="a")
 DEAD = Answer(problem="no answer within 3 s, 2 times")
 

@@ -12,9 +12,9 @@ from resolver.conform.items import ITEMS
 from resolver.conform.judge import Met, judge, level
 from resolver.conform.words import LANGUAGES, SENTENCES, document
 
-AD = Answer("NOERROR", authentic=True, records=2, udp_size=1232, nsid="tokyo-1")
+AD = Answer("NOERROR", authentic=True, udp_size=1232, nsid="tokyo-1")
 FAILED = Answer("SERVFAIL", ede=(7,), udp_size=1232, nsid="tokyo-1")
-PLAIN = Answer("NOERROR", records=1, udp_size=1232, nsid="tokyo-1")
+PLAIN = Answer("NOERROR", udp_size=1232, nsid="tokyo-1")
 ATTESTED = {item: Attestation(f"agreed, see chapter {item}", "2026-11-01", False) for item in ("2-16", "2-20", "2-22")}
 GOOD_FLEET = (Observed("192.0.2.53", {"good.example.": AD}, {"bad.example.": (FAILED, PLAIN)}, {".": (20326, 38696)}, {}),)
 
@@ -26,7 +26,6 @@ def facts(**changes):
             version="1.0",
             edns_buffer=1232,
             max_udp_size=1232,
-            nsid="tokyo-1",
             log_failures=True,
             log_level="info",
             metrics="127.0.0.1:9153",
