@@ -93,10 +93,5 @@ def _show(found: Report, *, tested: bool) -> None:
     for finding in found.findings:
         out.print(Text(finding, "red"))
     if not found.findings:
-        out.print(
-            Text(
         count = len(found.standings)
         out.print(Text("it validates" if count == 1 else f"{count} resolvers validate, and agree", "green"))
-                "green",
-            )
-        )
