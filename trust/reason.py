@@ -91,6 +91,8 @@ class Reason(Enum):
     """A limit of `wire.limits` was hit; the text names it."""
     OVER_QUOTA = ("over-quota", 0)
     """Too many questions to the zone's servers are under way already; the text names the limit. It may be over at once."""
+    EXCESSIVE = ("excessive", 0)
+    """A set of the answer has more records than are taken; the text names the limit."""
     CYCLE = ("cycle", 22)
     """Resolution of the name waits for itself: its name servers live below the name they serve, without glue."""
     ALIAS_LOOP = ("alias-loop", 0)

@@ -122,6 +122,10 @@ FETCHES_WHEN_SILENT: Final = Limit(
 REFERRALS: Final = Limit(
     "referrals", 64, "labels in a name bound useful referrals; loops do not end (RFC 1034 §5.3.3)", 256
 )
+RECORDS_PER_SET: Final = Limit(
+    "records-per-rrset", 1000, "CVE-2024-1737: records of one RRset, its signatures with them", 10_000
+)
+"""Real sets have a few hundred at most: TXT of large companies' domains over 260, SRV of domain controllers over 100."""
 MINIMISE_STEPS: Final = 10
 """Questions for a shortened name asked for one resolution (RFC 9156 §2.3 MAX_MINIMISE_COUNT); then the whole is asked."""
 

@@ -240,4 +240,6 @@ def _useless(reading: Reading | None) -> str:
         return ""
     if reading.shape is Shape.REFERRAL:
         return "refers to the servers of a zone below"
+    if reading.shape is Shape.EXCESSIVE:
+        return f"limit {reading.text} reached"
     return f"lame: {reading.text}" if reading.shape is Shape.LAME else reading.text

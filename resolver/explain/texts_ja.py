@@ -270,6 +270,7 @@ REASONS: Final[Mapping[str, str]] = {
     "invalid-data": "権威サーバの応答が不正です",
     "limit": "上限に達しました",
     "over-quota": "このゾーンの権威サーバへの同時問い合わせ数の上限に達しました",
+    "excessive": "一つの RRset のレコード数が上限を超えています",
     "policy": "応答ポリシー (RPZ など) による応答です",
     "cycle": "名前解決が循環しています",
     "alias-loop": "別名が循環しています",

@@ -55,6 +55,10 @@ class OverQuotaError(LimitReachedError):
     """Too much of the same is under way: it would have to wait, and fails instead."""
 
 
+class ExcessiveSetError(LimitReachedError):
+    """What the zone's servers send is over a limit, whoever asks: it may be remembered."""
+
+
 class Exchange:
     """The servers of one cut, asked on behalf of one question. `once`: none that was silent is asked a second
     time; `begun`: how often each was tried already.
@@ -379,6 +383,10 @@ class Exchange:
         reading = read_response(
             message, question.name, question.rtype, self.cut, address, mono, memory.settings.port, self.view.budget
         )
+        if reading.shape is Shape.EXCESSIVE:
+            # Another server of the zone would most likely send as much: not a megabyte for one question.
+            self._note(address, ns_name, question, "sent a set of too many records")
+            raise ExcessiveSetError(reading.text)
         if reading.shape is Shape.LAME:
             if not self.minimised:
                 server.set_lame(self.cut.zone, mono)

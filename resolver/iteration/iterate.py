@@ -17,7 +17,7 @@ from resolver.cache.answers import Rank
 from resolver.cache.local_root import HERE
 from resolver.cache.memory import View
 from resolver.iteration.addresses import AddressFilter
-from resolver.iteration.exchange import WAITS_FOR_ITSELF, Exchange, LimitReachedError, OverQuotaError
+from resolver.iteration.exchange import WAITS_FOR_ITSELF, ExcessiveSetError, Exchange, LimitReachedError, OverQuotaError
 from resolver.iteration.minimise import next_name
 from resolver.iteration.response import Reading, Shape, read_response, servers_of
 from resolver.settings import Minimise
@@ -42,6 +42,8 @@ def iterate(
         steps = yield from _walk(question, view, address_filter, avoid, findings)
     except LimitReachedError as limit:
         failure = Reason.OVER_QUOTA if isinstance(limit, OverQuotaError) else Reason.LIMIT
+        if isinstance(limit, ExcessiveSetError):
+            failure = Reason.EXCESSIVE
         return Outcome(question, [], failure, findings, f"limit {limit} reached")
     if steps is None:
         failure = failure_of(findings)

@@ -13,7 +13,7 @@ from resolver.iteration.addresses import text_of
 from trust.policy import Budget
 from trust.vocabulary import Address, Cut, Kind, Step
 from wire import types as t
-from wire.limits import ADDRESSES_PER_CUT, ADDRESSES_PER_NS, CHAIN, MAX_PROOF_SETS, NS_PER_CUT
+from wire.limits import ADDRESSES_PER_CUT, ADDRESSES_PER_NS, CHAIN, MAX_PROOF_SETS, NS_PER_CUT, RECORDS_PER_SET
 from wire.message import Message
 from wire.name import Name, is_strict_subdomain, is_subdomain, replace_suffix
 from wire.rrset import RRset
@@ -34,10 +34,12 @@ class Shape(Enum):
     """An RCODE that says nothing about the name; another server may do better."""
     LAME = "lame"
     """The server does not serve the zone it was asked as an authority for."""
+    EXCESSIVE = "excessive"
+    """A set that it answers with has more records than are taken; the text names the limit."""
 
 
 class Reading:
-    """A response read: `steps` for STEPS, `cut` for REFERRAL, `text` for the two of no use; `additional` as it came.
+    """A response read: `steps` for STEPS, `cut` for REFERRAL, `text` for those of no use; `additional` as it came.
 
     STEPS with a `text` are doubtful: a last resort when no other server of the zone has anything better to say.
     """
@@ -81,8 +83,11 @@ def read_response(
     authoritative = bool(message.flags & t.AA) or cut.forward
     recursive = bool(message.flags & t.RA)
     if message.answer:
-        steps = _direct(message, qname, qtype, zone, server) or _chain(message, qname, qtype, zone, server, budget)
+        steps = _direct(message, qname, qtype, zone, server, budget) or _chain(message, qname, qtype, zone, server, budget)
         if steps:
+            for step in steps:
+                if not _has_room(step.rrsets, budget):
+                    return Reading(Shape.EXCESSIVE, text=budget.limits.text(RECORDS_PER_SET))
             # A server that did not set AA but offers recursion answered from its cache: it is no authority.
             doubt = "answers from a cache" if not authoritative and recursive else ""
             return Reading(Shape.STEPS, steps, text=doubt, additional=message.additional)
@@ -91,7 +96,10 @@ def read_response(
     if rcode != t.NXDOMAIN and soa is None and not cut.forward:
         delegation = _delegation(authority, qname, zone)
         if delegation is not None:
-            return Reading(Shape.REFERRAL, cut=_referral(message, delegation, authority, cut, mono, port, budget))
+            below = _referral(message, delegation, authority, cut, mono, port, budget)
+            if below.ds is not None and not _has_room([below.ds], budget):
+                return Reading(Shape.EXCESSIVE, text=budget.limits.text(RECORDS_PER_SET))
+            return Reading(Shape.REFERRAL, cut=below)
     if rcode == t.YXDOMAIN:
         # RFC 6672 §2.2 has it for a DNAME that leads too far, and there is none.
         return Reading(Shape.UNHELPFUL, text="YXDOMAIN without DNAME")
@@ -105,7 +113,7 @@ def read_response(
         # RFC 4035 §3.1.4.1: a DS is the parent's to answer; this is the child speaking.
         return Reading(Shape.UNHELPFUL, text="answers DS for the child side")
     kind = Kind.NXDOMAIN if rcode == t.NXDOMAIN else Kind.NODATA
-    step = Step(qname, qtype, kind, [], _proofs(authority), zone, server)
+    step = Step(qname, qtype, kind, [], _proofs(authority, budget), zone, server)
     return Reading(Shape.STEPS, [step], text="answers another question" if message.answer and soa is None else "")
 
 
@@ -114,7 +122,15 @@ def _within(section: list[RRset], zone: Name) -> list[RRset]:
     return [rrset for rrset in section if rrset.rclass == t.IN and is_subdomain(rrset.name, zone)]
 
 
-def _direct(message: Message, qname: Name, qtype: int, zone: Name, server: Address) -> list[Step] | None:
+def _has_room(rrsets: list[RRset], budget: Budget) -> bool:
+    """Whether so many records, signatures with them, are taken: of one set, for ANY of all at the name (CVE-2024-1737)."""
+    wanted = 0
+    for rrset in rrsets:
+        wanted += len(rrset.rdatas) + len(rrset.sigs)
+    return wanted <= RECORDS_PER_SET.value or wanted <= budget.ceiling(RECORDS_PER_SET, wanted)
+
+
+def _direct(message: Message, qname: Name, qtype: int, zone: Name, server: Address, budget: Budget) -> list[Step] | None:
     """The step of an answer section that holds the set asked for and nothing else, as most do: `_chain` would find the
     same. None when there is more to it.
     """
@@ -128,7 +144,7 @@ def _direct(message: Message, qname: Name, qtype: int, zone: Name, server: Addre
     proofs = _NO_PROOFS
     for other in message.authority:
         if other.rtype in _PROOF_TYPES:
-            proofs = _proofs(_within(message.authority, zone))
+            proofs = _proofs(_within(message.authority, zone), budget)
             break
     rrset.name = qname  # the same name, once in memory
     return [Step(qname, qtype, Kind.ANSWER, [rrset], proofs, zone, server)]
@@ -144,7 +160,7 @@ def _chain(message: Message, qname: Name, qtype: int, zone: Name, server: Addres
             if rrset.rtype == t.DNAME and rrset.rdatas:
                 dnames.append(rrset)
     authority = _within(message.authority, zone)
-    proofs = _proofs(authority)
+    proofs = _proofs(authority, budget)
     steps: list[Step] = []
     seen: set[Name] = set()
     name: Name | None = qname
@@ -205,9 +221,13 @@ def _alias(
     return None
 
 
-def _proofs(authority: list[RRset]) -> list[RRset]:
-    """SOA and denial records, no more than any proof looks at (CVE-2026-11605): nobody looks at an unsigned zone's."""
-    return [rrset for rrset in authority if rrset.rtype in _PROOF_TYPES and rrset.rdatas][:MAX_PROOF_SETS]
+def _proofs(authority: list[RRset], budget: Budget) -> list[RRset]:
+    """SOA and denial records, no more than any proof looks at (CVE-2026-11605): nobody looks at an unsigned zone's.
+
+    Sets with too many records are left out; what they should have proven is then not proven.
+    """
+    found = [rrset for rrset in authority if rrset.rtype in _PROOF_TYPES and rrset.rdatas][:MAX_PROOF_SETS]
+    return [rrset for rrset in found if _has_room([rrset], budget)]
 
 
 def _soa_of(authority: list[RRset], name: Name) -> RRset | None:
@@ -239,11 +259,10 @@ def _referral(message: Message, ns: RRset, authority: list[RRset], cut: Cut, mon
     for rrset in authority:
         if rrset.rtype == t.DS and rrset.name == ns.name and rrset.rdatas:
             ds = rrset
-        elif rrset.rtype == t.NSEC or rrset.rtype == t.NSEC3:
-            denial.append(rrset)
     if ds is not None:
         ttl = min(ttl, ds.ttl)
-        denial = []
+    else:
+        denial = [rrset for rrset in _proofs(authority, budget) if rrset.rtype != t.SOA]
     for rrset in denial:
         ttl = min(ttl, rrset.ttl)
     servers = servers_of(ns, message.additional, cut.zone, port, budget)

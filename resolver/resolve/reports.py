@@ -32,6 +32,7 @@ ERROR_REPORTS: Final = ("sent", "repeated", "over-rate", "too-long")
 """What becomes of a failure that an agent wants to know of."""
 _MARK: Final = b"\x03_er"
 _CACHED: Final = 13
+_OUR_LIMITS: Final = frozenset((Reason.LIMIT, Reason.OVER_QUOTA, Reason.EXCESSIVE))
 
 
 def report_name(qname: Name, qtype: int, code: int, agent: Name) -> Name | None:
@@ -101,7 +102,7 @@ class Reports:
 
 def _failure(resolution: Resolution) -> tuple[Question, int, tuple[Name, ...]] | None:
     """What failed, its code, and the zones whose answers showed it; None when there is nothing to report."""
-    if resolution.rcode != t.SERVFAIL or resolution.reason in (Reason.LIMIT, Reason.OVER_QUOTA) or not resolution.errors:
+    if resolution.rcode != t.SERVFAIL or resolution.reason in _OUR_LIMITS or not resolution.errors:
         return None
     codes = [code for code, _ in resolution.errors]
     if _CACHED in codes or resolution.question.name.startswith(_MARK):

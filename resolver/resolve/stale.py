@@ -43,6 +43,7 @@ _UNAVAILABLE: Final = frozenset(
         Reason.CYCLE,
         Reason.LIMIT,
         Reason.OVER_QUOTA,
+        Reason.EXCESSIVE,
         Reason.INVALID_DATA,
         Reason.CHAIN_UNREACHABLE,
         Reason.INDETERMINATE,

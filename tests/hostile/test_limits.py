@@ -5,7 +5,7 @@ from pathlib import Path
 import dns.message
 import pytest
 
-from tests.hostile.attacks import ATTACKS, CALM, Asked, respond, whole
+from tests.hostile.attacks import ATTACKS, CALM, Asked, read, respond, server, set_of, whole
 from tests.hostile.virtual import Net
 from trust.policy import Budget
 from wire.limits import (
@@ -36,6 +36,7 @@ REACHED = [
     ("cname-ladder", "cname-hops"),
     ("dname-ladder", "cname-hops"),
     ("nrdelegation", "seconds-per-resolution"),
+    ("huge", "records-per-rrset"),
 ]
 
 
@@ -47,6 +48,34 @@ def test_a_limit_reached_is_counted_once_and_named(attack, label):
     assert net.mesh.limits.hits[label] == 1
     assert not net.mesh.limits.shadowed
     assert any("limit " in text and " reached" in text for _, text in resolution.errors), resolution.errors
+
+
+def test_too_many_records_are_refused_at_once_and_remembered():
+    """No other server is asked for another 64 KB; the failure is the data's, so whoever asks next meets with it too."""
+    net = Net()
+    name = ATTACKS["huge"].question(1)
+    first = net.ask(name)
+    assert first.errors[0] == (0, "limit records-per-rrset of 1000 reached")
+    sent = len(net.asked)
+    assert net.ask(name).errors == [*first.errors, (13, "")]
+    assert len(net.asked) == sent
+
+
+def test_a_set_as_large_as_none_that_is_known_is_served():
+    def world(ip, transport, wire):
+        return set_of(read(ip, transport, wire), 1000) if ip == server("huge") else respond(ip, transport, wire)
+
+    net = Net(world)
+    resolution = net.ask(ATTACKS["huge"].question(1))
+    assert (resolution.rcode, len(resolution.answer[0][0].rdatas)) == (0, 1000)
+    assert not net.mesh.limits.hits
+
+
+def test_too_many_records_in_shadow_are_served():
+    net = Net(shadow=frozenset(("records-per-rrset",)))
+    resolution = net.ask(ATTACKS["huge"].question(1))
+    assert (resolution.rcode, len(resolution.answer[0][0].rdatas)) == (0, 4000)
+    assert net.mesh.limits.shadowed == {"records-per-rrset": 1}
 
 
 @pytest.mark.parametrize(

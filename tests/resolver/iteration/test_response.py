@@ -9,7 +9,7 @@ from resolver.iteration.response import Reading, Shape, read_response
 from tests.resolver.play import message
 from trust.vocabulary import Address, Cut, Kind
 from wire import types as t
-from wire.limits import ADDRESSES_PER_CUT, ADDRESSES_PER_NS, CHAIN, NS_PER_CUT
+from wire.limits import ADDRESSES_PER_CUT, ADDRESSES_PER_NS, CHAIN, MAX_PROOF_SETS, NS_PER_CUT, RECORDS_PER_SET
 from wire.message import Message
 from wire.name import ROOT
 from wire.text import name_from_text, name_to_text, type_from_text, type_to_text
@@ -416,3 +416,51 @@ def test_servers_that_are_no_authority(authority: str, rcode: int, flags: int) -
 
 def test_a_denying_cache_is_what_a_forwarder_is() -> None:
     assert links(read(message("", SOA, rcode=t.NXDOMAIN, flags=RA), forward=True)) == ["www.example A nxdomain"]
+
+
+# --- sets of too many records (CVE-2024-1737) --------------------------------------------------------------------------
+
+
+def many(owner: str, rtype: str, count: int) -> str:
+    """So many records of one set."""
+    rdata = {"A": "10.0.{0}.{1}", "TXT": "t{0}x{1}", "DS": "{2} 13 2 " + "00" * 32, "NSEC": "n{2}.example. A"}[rtype]
+    return "".join(f"{owner} 60 IN {rtype} {rdata.format(n >> 8, n & 255, n)}\n" for n in range(count))
+
+
+@pytest.mark.parametrize("rtype", ["A", "TXT"])
+def test_a_set_may_have_so_many_records_and_no_more(rtype: str) -> None:
+    most = RECORDS_PER_SET.value
+    whole = read(message(many("www.example.", rtype, most), flags=AA), "www.example", rtype)
+    assert len(whole.steps[0].rrsets[0].rdatas) == most
+    reading = read(message(many("www.example.", rtype, most + 1), flags=AA), "www.example", rtype)
+    assert (reading.shape, reading.text) == (Shape.EXCESSIVE, f"records-per-rrset of {most}")
+
+
+def test_of_any_all_sets_at_the_name_count() -> None:
+    most = RECORDS_PER_SET.value
+    text = many("www.example.", "A", most // 2) + many("www.example.", "TXT", most // 2)
+    assert read(message(text), "www.example", "ANY").shape is Shape.STEPS
+    assert read(message(text + "www.example. 60 IN MX 1 a.\n"), "www.example", "ANY").shape is Shape.EXCESSIVE
+    assert read(message(text + "www.example. 60 IN MX 1 a.\n"), "www.example", "TXT").shape is Shape.STEPS
+
+
+def test_an_alias_to_too_many_records() -> None:
+    text = "www.example. 60 IN CNAME a.example.\n" + many("a.example.", "A", RECORDS_PER_SET.value + 1)
+    assert read(message(text)).shape is Shape.EXCESSIVE
+
+
+def test_a_referral_with_too_many_ds() -> None:
+    assert read(message("", REFERRAL + many("sub.example.", "DS", 1001)), "www.sub.example").shape is Shape.EXCESSIVE
+    assert read(message("", REFERRAL + many("sub.example.", "DS", 1000)), "www.sub.example").shape is Shape.REFERRAL
+
+
+def test_a_proof_with_too_many_records_is_left_out() -> None:
+    reading = read(message("", SOA + many("a.example.", "NSEC", 1001) + NSEC, rcode=t.NXDOMAIN))
+    assert [rrset.rtype for rrset in reading.steps[0].authority] == [t.SOA, t.NSEC]
+    assert reading.steps[0].authority[1].rdatas and len(reading.steps[0].authority[1].rdatas) == 1
+
+
+def test_a_referral_keeps_no_more_proofs_than_any_proof_looks_at() -> None:
+    proofs = "".join(f"n{number}.example. 60 IN NSEC o{number}.example. A\n" for number in range(500))
+    below = read(message("", REFERRAL + proofs), "www.sub.example").cut
+    assert below is not None and len(below.denial) == MAX_PROOF_SETS
