@@ -58,7 +58,7 @@ lab: $(READY)
 # The same tests with the core compiled. Of a choice of tests (ARGS) only the plain ones run.
 CORE_TESTS := tests/test_accelerator.py tests/wire tests/trust tests/rfc tests/scenarios $(wildcard tests/resolver/test_*.py) \
     $(addprefix tests/resolver/,cache iteration policy protect resolve server) tests/e2e/test_daemon_lab.py
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 ACCELERATE := $(BIN)/python tools/accelerate.py
 
 test: $(READY)
