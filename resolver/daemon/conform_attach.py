@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from resolver.daemon.anchor_book import AnchorBook
 from resolver.daemon.manager import Manager
-from resolver.daemon.watch_service import Watch
+from resolver.daemon.watch import Watch
 
 if TYPE_CHECKING:
     from aiohttp import web

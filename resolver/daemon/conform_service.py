@@ -25,7 +25,7 @@ from resolver.daemon.anchor_book import AnchorBook
 from resolver.daemon.control import Document, bad_request, query_of, reply
 from resolver.daemon.fleet_probe import check_fleet
 from resolver.daemon.manager import Manager
-from resolver.daemon.watch_service import Watch
+from resolver.daemon.watch import Watch
 from resolver.server import clock
 from trust.rfc5011_table import State
 from trust.signature import time_text

@@ -1,17 +1,13 @@
 """What the control API tells of the daemon's watching itself: clock, probes, baseline, impact (docs/CONTROL.md)."""
 
-from typing import TYPE_CHECKING
-
 from aiohttp import web
 
 from resolver.daemon.control import bad_request, body_of, query_of, reply
 from resolver.daemon.impact_keeper import MAX_TOLD, TOLD
-
-if TYPE_CHECKING:
-    from resolver.daemon.watch_service import Watch
+from resolver.daemon.watch import Watch
 
 
-def routes(watch: "Watch") -> list[web.RouteDef]:
+def routes(watch: Watch) -> list[web.RouteDef]:
     """The table."""
     desk = _Routes(watch)
     return [
@@ -26,7 +22,7 @@ def routes(watch: "Watch") -> list[web.RouteDef]:
 
 
 class _Routes:
-    def __init__(self, watch: "Watch") -> None:
+    def __init__(self, watch: Watch) -> None:
         self._watch = watch
 
     async def clock(self, request: web.Request) -> web.Response:

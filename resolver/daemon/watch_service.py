@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from resolver.config import Config
@@ -12,6 +11,7 @@ from resolver.daemon.clock_keeper import ClockKeeper
 from resolver.daemon.impact_keeper import ImpactKeeper
 from resolver.daemon.manager import Check, Manager, Service
 from resolver.daemon.probe_keeper import ProbeKeeper
+from resolver.daemon.watch import Watch
 from resolver.resolution import Resolution
 from resolver.state.database import Database, StateError
 from resolver.state.watch_store import WatchStore
@@ -23,16 +23,6 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 SERVFAIL: Final = str(t.SERVFAIL)
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """What watches."""
-
-    clock: ClockKeeper
-    probes: ProbeKeeper
-    baseline: BaselineKeeper
-    impact: ImpactKeeper
 
 
 def attach_watch(manager: Manager, database: Database | None) -> Watch:
