@@ -1,6 +1,5 @@
 """Hangs the local copy of the root zone onto the daemon, when the configuration wants one."""
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -32,18 +31,7 @@ def attach_local_root(manager: Manager, database: Database | None) -> LocalRootK
         wall=lambda: clock.now().wall,
         mono=clock.monotonic,
     )
-    task: asyncio.Task[None] | None = None
-
-    async def start() -> None:
-        nonlocal task
-        task = asyncio.get_running_loop().create_task(keeper.run())
-
-    async def close() -> None:
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    manager.hooks.services.append(Service(start, close))
+    manager.hooks.services.append(Service.of(keeper.run))
     manager.hooks.checks.append(Check(CHECK, lambda: keeper.problem))
     manager.hooks.metrics.append(lambda: local_root_samples(keeper))
     manager.hooks.facts.append(lambda: {"local_root": _facts(keeper)})

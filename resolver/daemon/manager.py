@@ -14,7 +14,7 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -86,6 +86,22 @@ class Service:
 
     start: Callable[[], Awaitable[None]]
     close: Callable[[], Awaitable[None]]
+
+    @classmethod
+    def of(cls, run: Callable[[], Coroutine[Any, Any, None]]) -> "Service":
+        """One that is a coroutine without an end."""
+        task: asyncio.Task[None] | None = None
+
+        async def start() -> None:
+            nonlocal task
+            task = asyncio.get_running_loop().create_task(run())
+
+        async def close() -> None:
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+        return cls(start, close)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,6 @@ Nothing of it runs when the configuration names no policy zone; local zones and 
 configuration.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -33,7 +32,7 @@ def attach_policy(manager: Manager, database: Database | None) -> PolicyKeeper:
     manager.hooks.policy = keeper.tables
     manager.hooks.preparing.append(keeper.prepare)
     manager.hooks.reloaded.append(lambda _: keeper.adopt())
-    manager.hooks.services.append(_service(keeper))
+    manager.hooks.services.append(Service.of(keeper.run))
     manager.hooks.checks.append(Check(CHECK, lambda: keeper.finding))
     manager.hooks.metrics.append(lambda: policy_samples(keeper))
 
@@ -44,21 +43,6 @@ def attach_policy(manager: Manager, database: Database | None) -> PolicyKeeper:
 
     manager.hooks.tables.append(table)
     return keeper
-
-
-def _service(keeper: PolicyKeeper) -> Service:
-    task: asyncio.Task[None] | None = None
-
-    async def start() -> None:
-        nonlocal task
-        task = asyncio.get_running_loop().create_task(keeper.run())
-
-    async def close() -> None:
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    return Service(start, close)
 
 
 def policy_samples(keeper: PolicyKeeper) -> Mapping[str, Iterable[Sample]]:

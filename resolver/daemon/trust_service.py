@@ -3,7 +3,6 @@
 With `trust.rfc5011` off the configuration's anchors stand, and the commands only show them.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -79,27 +78,12 @@ def attach_trust(manager: Manager, database: Database | None) -> AnchorKeeper:
 
         return routes(keeper, lambda: manager.plan.policy)
 
-    manager.hooks.services.append(_service(keeper))
+    manager.hooks.services.append(Service.of(keeper.run))
     manager.hooks.reloaded.append(reloaded)
     manager.hooks.tables.append(table)
     manager.hooks.metrics.append(lambda: trust_samples(keeper.book))
     manager.hooks.checks.append(Check("trust-anchors", lambda: keeper.book.finding))
     return keeper
-
-
-def _service(keeper: AnchorKeeper) -> Service:
-    task: asyncio.Task[None] | None = None
-
-    async def start() -> None:
-        nonlocal task
-        task = asyncio.get_running_loop().create_task(keeper.run())
-
-    async def close() -> None:
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    return Service(start, close)
 
 
 async def fetch_dnskey(prober: Prober, name: Name) -> Fetched:

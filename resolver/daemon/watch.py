@@ -1,4 +1,4 @@
-"""What the daemon watches itself by, as one value: `watch_service` makes it, `watch_api` and `conform_service` tell of it."""
+"""What the daemon watches itself by, as one value: `watch_service` makes it, `watch_api` and `conform_service` use it."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,6 @@
 """Hangs what the daemon watches itself by onto the manager: clock, probes, baseline of SERVFAIL, impact of failures."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
@@ -97,7 +96,6 @@ def _service(
     manager: Manager, run: Callable[[], Coroutine[Any, Any, None]], at_end: Callable[[], None] | None = None
 ) -> Service:
     """A coroutine that runs until the end; when it fails, which is a bug, it is logged and begun again."""
-    task: asyncio.Task[None] | None = None
 
     async def run_on() -> None:
         while True:
@@ -107,16 +105,11 @@ def _service(
                 manager.crashed("watch", error)
             await asyncio.sleep(WINDOW_S)
 
-    async def start() -> None:
-        nonlocal task
-        task = asyncio.get_running_loop().create_task(run_on())
+    service = Service.of(run_on)
 
     async def close() -> None:
-        if task is not None:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await service.close()
         if at_end is not None:
             at_end()
 
-    return Service(start, close)
+    return Service(service.start, close)

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tests.e2e.resolvers import Resolver, _wait, free_port, process
+from tests.e2e.resolvers import UNBOUND_ALONE, Resolver, _wait, free_port, process
 
 HEAD = "$TTL 60\n@ IN SOA localhost. root.localhost. {serial} 1 1 432000 60\n@ IN NS localhost.\n"
 
@@ -20,30 +20,18 @@ controls {{ }};
 {declarations}
 """
 
-UNBOUND = """
-server:
-  interface: 127.0.0.1
-  port: {port}
-  do-ip6: no
-  do-daemonize: no
-  username: ""
-  chroot: ""
-  directory: "{directory}"
-  pidfile: ""
-  use-syslog: no
-  logfile: "{directory}/unbound.log"
-  num-threads: 1
-  do-not-query-localhost: no
+UNBOUND = (
+    UNBOUND_ALONE
+    + """\
   module-config: "respip iterator"
   qname-minimisation: no
   unblock-lan-zones: yes
-remote-control:
-  control-enable: no
 {rpz}
 forward-zone:
   name: "."
   forward-addr: 127.0.0.1@{forwarder}
 """
+)
 
 
 def write_zones(zones: Mapping[str, str], directory: Path, serial: int = 1) -> dict[str, Path]:

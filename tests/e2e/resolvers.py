@@ -25,7 +25,7 @@ import lab.server
 
 START_TIMEOUT_S = 20.0
 
-UNBOUND = """
+UNBOUND_ALONE = """
 server:
   interface: 127.0.0.1
   port: {port}
@@ -39,15 +39,23 @@ server:
   logfile: "{directory}/unbound.log"
   num-threads: 1
   do-not-query-localhost: no
+remote-control:
+  control-enable: no
+server:
+"""
+"""Unbound as nothing but a resolver on loopback; further lines of `server:` may follow."""
+
+UNBOUND = (
+    UNBOUND_ALONE
+    + """\
   root-hints: "{hints}"
   trust-anchor-file: "{anchor}"
   module-config: "{modules}"
   ede: yes
   qname-minimisation: yes
   unblock-lan-zones: yes
-remote-control:
-  control-enable: no
 """
+)
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,10 @@ import dns.query
 import dns.rcode
 import pytest
 
-import lab.internet
-import lab.server
 from lab.faults import CATALOGUE
 from resolver.cli.client import Client, RefusedError
 from tests.e2e.flood import framed, query
+from tests.e2e.resolvers import mini_internet
 from tests.resolver.daemon.process import LIMIT_S, Daemon, children_of
 
 PREFIX = "127.76"
@@ -91,20 +90,8 @@ def disk(tmp_path) -> Iterator[Disk]:
 
 @pytest.fixture(scope="module")
 def lab_settings(tmp_path_factory) -> Iterator[list[str]]:
-    net = lab.internet.build(time.time(), prefix=PREFIX)
-    directory = tmp_path_factory.mktemp("lab")
-    (directory / "hints").write_text(net.hints())
-    (directory / "anchor").write_text(net.anchor())
-    with lab.server.running(net) as server:
-        yield [
-            f'upstream.root-hints="{directory / "hints"}"',
-            f'trust.anchors="{directory / "anchor"}"',
-            f"upstream.port={server.port}",
-            "upstream.ipv6=false",
-            "upstream.allow-loopback=true",
-            "trust.signal=false",
-            "trust.nta.require-approval=false",
-        ]
+    with mini_internet(tmp_path_factory.mktemp("lab"), PREFIX) as basic:
+        yield [*basic, "trust.signal=false", "trust.nta.require-approval=false"]
 
 
 def rcode(daemon: Daemon, name: str) -> str:

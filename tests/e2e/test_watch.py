@@ -25,10 +25,9 @@ import dns.query
 import dns.rcode
 import pytest
 
-import lab.internet
-import lab.server
 from resolver.cli.client import Client
 from tests.conftest import require_binary
+from tests.e2e.resolvers import mini_internet
 from tests.resolver.daemon.process import LIMIT_S, Daemon
 
 PREFIX = "127.71"
@@ -40,20 +39,8 @@ MONTH = 30 * 86400
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     """What makes a daemon use the mini-Internet."""
-    net = lab.internet.build(time.time(), prefix=PREFIX)
-    directory = tmp_path_factory.mktemp("lab")
-    (directory / "hints").write_text(net.hints())
-    (directory / "anchor").write_text(net.anchor())
-    with lab.server.running(net) as server:
-        yield [
-            f'upstream.root-hints="{directory / "hints"}"',
-            f'trust.anchors="{directory / "anchor"}"',
-            f"upstream.port={server.port}",
-            "upstream.ipv6=false",
-            "upstream.allow-loopback=true",
-            "trust.rfc5011=false",
-            "trust.signal=false",
-        ]
+    with mini_internet(tmp_path_factory.mktemp("lab"), PREFIX) as basic:
+        yield [*basic, "trust.rfc5011=false", "trust.signal=false"]
 
 
 @pytest.fixture(scope="module")

@@ -24,31 +24,20 @@ from lab.faults import CATALOGUE, Fault
 from lab.internet import Internet, LabError
 from lab.keys import KeyStore
 from tests.conftest import require_binary
+from tests.e2e.resolvers import UNBOUND_ALONE
 
 PREFIX = "127.68"
 START_TIMEOUT_S = 20.0
 
-CONFIG = """
-server:
-  interface: 127.0.0.1
-  port: {port}
-  do-ip6: no
-  do-daemonize: no
-  username: ""
-  chroot: ""
-  directory: "{directory}"
-  pidfile: ""
-  use-syslog: no
-  logfile: "{directory}/unbound.log"
-  num-threads: 1
-  do-not-query-localhost: no
+CONFIG = (
+    UNBOUND_ALONE
+    + """\
   root-hints: "{directory}/hints"
   trust-anchor-file: "{directory}/anchor"
   module-config: "validator iterator"
   ede: yes
-remote-control:
-  control-enable: no
 """
+)
 
 # What Unbound 1.17 does differently, by its own limits: it validates NSEC3 up to 150 iterations (RFC 9276 lets it),
 # and SHA-1 signatures.
