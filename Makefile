@@ -79,7 +79,7 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m resolver.config.generate --check
-	$(BIN)/python -m resolver.daemon.metrics_doc --check
+	$(BIN)/python -m resolver.daemon.metrics.document --check
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from resolver.daemon.metrics_doc import name_of
-from resolver.daemon.metrics_table import METRICS
+from resolver.daemon.metrics.document import name_of
+from resolver.daemon.metrics.table import METRICS
 from tests.conftest import ROOT, require_binary
 
 PROMETHEUS = ROOT / "conf" / "prometheus"

@@ -90,7 +90,8 @@ def test_package_script_forbids_daemons_and_puts_the_policy_back(tmp_path: Path,
     }
     script = [ROOT / "tools" / "install-debian-packages.sh"]
     first = subprocess.run(script, env=env, capture_output=True, text=True, check=True)
-    calls = (tmp_path / "calls").read_text().splitlines()
+    # Where this tree has no chrony yet it is fetched first, without being installed.
+    calls = [call for call in (tmp_path / "calls").read_text().splitlines() if call != "-qq download chrony"]
     assert calls[0] == "-qq update"
     assert calls[1].endswith(
         " nsd knot pdns-server pdns-backend-bind pdns-backend-sqlite3 unbound ldnsutils faketime gcc libc6-dev"

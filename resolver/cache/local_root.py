@@ -2,7 +2,7 @@
 
 What it says is validated like anything that came from a server. Where it is of no use, because it has expired or what it
 said is bogus by now, the root servers are asked. Who has the copy, verifies it and keeps it current is
-`resolver.daemon.local_root_keeper`.
+`resolver.daemon.local_root.keeper`.
 
 RFC 8806 §2, §3; RFC 1034 §4.3.2; RFC 4035 §3.1.
 """

@@ -49,7 +49,7 @@ def check(
     Exit status 0 when all validate and agree, 1 when not.
     """
     from resolver.config.values import parse_server_address, parse_zone
-    from resolver.daemon.fleet_probe import check_fleet
+    from resolver.daemon.conform.fleet_probe import check_fleet
 
     config = load_or_exit(file, overrides)
     try:

@@ -1,4 +1,4 @@
-"""Do several resolvers validate alike? What their answers say (guideline 2-1, 2-2). Pure: `daemon.fleet_probe` asks.
+"""Do several resolvers validate alike? What their answers say (guideline 2-1, 2-2). Pure: the daemon's `fleet_probe` asks.
 
 A resolver *validates* when signed names come with AD and broken names do not come at all, but do with CD. AD alone does not
 settle it: something in between may validate for a resolver that does not.

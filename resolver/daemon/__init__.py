@@ -3,8 +3,8 @@
 The process that is started is the supervisor; clients are served by the workers that it forks, be it only one.
 
 Rooms: `sockets` (bound before privileges are dropped), `privileges`, `build` (configuration → plain values), `hints`,
-`supervisor` (processes), `manager` (the state of the whole daemon), `channel`, `trust_message` (between supervisor and
-workers), `worker` (one process's parts), `desk` (its side of the channel), `trust_hub`, `stats`, `prober` (the supervisor's
+`supervisor` (processes), `manager` (the state of the whole daemon), `channel`, `trust.message` (between supervisor and
+workers), `worker` (one process's parts), `desk` (its side of the channel), `trust.hub`, `stats`, `prober` (the supervisor's
 own resolver), `control` and `routes` (the API of the commands), `logs`, `observer` (what is logged of queries), `notify`
 (systemd).
 """
@@ -17,19 +17,19 @@ import resolver
 from resolver.config import Config
 from resolver.daemon import logs
 from resolver.daemon.build import anchor_summary, worker_count
-from resolver.daemon.conform_attach import attach_conformance
+from resolver.daemon.conform.attach import attach_conformance
 from resolver.daemon.errors import StartError
-from resolver.daemon.local_root_service import attach_local_root
+from resolver.daemon.local_root.service import attach_local_root
 from resolver.daemon.manager import Manager, Source
-from resolver.daemon.nta_service import attach_ntas
-from resolver.daemon.policy_service import attach_policy
+from resolver.daemon.metrics.process import attach_process_metrics
+from resolver.daemon.nta.service import attach_ntas
+from resolver.daemon.policy.service import attach_policy
 from resolver.daemon.privileges import become, raise_file_limit
-from resolver.daemon.process_metrics import attach_process_metrics
 from resolver.daemon.services import open_services
 from resolver.daemon.sockets import open_sockets, without_ipv6
 from resolver.daemon.state import open_state
-from resolver.daemon.trust_service import attach_trust
-from resolver.daemon.watch_service import attach_watch
+from resolver.daemon.trust.service import attach_trust
+from resolver.daemon.watch.service import attach_watch
 from resolver.daemon.worker import make_plan, share_descriptors
 
 __all__ = ["Source", "run"]

@@ -25,7 +25,7 @@ from resolver.cache.selection import Selection
 from resolver.daemon import logs
 from resolver.daemon.build import with_trust
 from resolver.daemon.channel import ChannelError
-from resolver.daemon.trust_message import decode_trust
+from resolver.daemon.trust.message import decode_trust
 from resolver.explain.cached import cached, recalled
 from resolver.mesh import Task
 from resolver.server import clock

@@ -28,13 +28,13 @@ from resolver.daemon import logs
 from resolver.daemon.build import anchor_tags
 from resolver.daemon.errors import StartError
 from resolver.daemon.notify import notify
-from resolver.daemon.policy_desk import Tables
+from resolver.daemon.policy.desk import Tables
 from resolver.daemon.prober import Prober
 from resolver.daemon.sockets import WorkerSockets
 from resolver.daemon.stats import Totals
 from resolver.daemon.supervisor import Body, Child, ReplaceError, Supervisor
-from resolver.daemon.trust_hub import TrustHub
-from resolver.daemon.trust_message import encode_trust
+from resolver.daemon.trust.hub import TrustHub
+from resolver.daemon.trust.message import encode_trust
 from resolver.daemon.worker import Plan, make_plan, serve
 from resolver.server import clock
 from trust.anchors import TrustPoints
@@ -118,7 +118,7 @@ class Hooks:
 
     `preparing`: awaited with a new configuration before workers are made from it; `reloaded`: called with each new
     configuration in force; `policy`: the tables that a worker of a configuration is born with; `tables`: give routes of the
-    control API (aiohttp's `web.RouteDef`), called when it starts; `metrics`: samples by name for metrics of `metrics_table`
+    control API (aiohttp's `web.RouteDef`), called when it starts; `metrics`: samples by name for metrics of `metrics.table`
     that read others; `facts`: more fields of the status.
     """
 

@@ -134,7 +134,7 @@ def _metrics(manager: Manager, sock: socket.socket) -> Service:
 
     async def start() -> None:
         nonlocal metrics
-        from resolver.daemon.metrics import Metrics
+        from resolver.daemon.metrics.exporter import Metrics
 
         metrics = Metrics(manager, sock)
         await metrics.start()

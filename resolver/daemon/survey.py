@@ -6,7 +6,7 @@ iterator reads it (`read_response`) and validated as the resolver validates it (
 zones above count as known from the main look, while what the zone itself has to say, its DNSKEY RRset and the DS RRsets it
 gives, is asked of that very server. So "secure" means: with this server alone, the answer would have been secure.
 
-Used by `explain`. NTA retirement asks the authorities with the whole production core: `authority_probe`.
+Used by `explain`. NTA retirement asks the authorities with the whole production core: `nta.authority_probe`.
 
 Limitations: at most MOST_SERVERS addresses; a name server whose address must be looked up gets the first of its addresses
 that come. Questions for anything outside the zone go the usual way.

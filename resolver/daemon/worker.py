@@ -38,11 +38,11 @@ from resolver.daemon.build import (
 from resolver.daemon.cache_file import restore, save
 from resolver.daemon.channel import Channel
 from resolver.daemon.desk import Desk
-from resolver.daemon.local_root_keeper import LocalRootDesk
+from resolver.daemon.local_root.keeper import LocalRootDesk
 from resolver.daemon.observer import SWEEP_S, LogObserver
-from resolver.daemon.policy_desk import PolicyDesk, Tables
+from resolver.daemon.policy.desk import PolicyDesk, Tables
 from resolver.daemon.sockets import WorkerSockets
-from resolver.daemon.trust_message import decode_trust
+from resolver.daemon.trust.message import decode_trust
 from resolver.mesh import Mesh
 from resolver.policy.rules import ResponsePolicy
 from resolver.server import clock

@@ -18,8 +18,8 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
-from resolver.daemon.metrics_doc import name_of
-from resolver.daemon.metrics_table import METRICS
+from resolver.daemon.metrics.document import name_of
+from resolver.daemon.metrics.table import METRICS
 from tests.conftest import require_binary
 from tests.e2e.resolvers import mini_internet
 from tests.resolver.daemon.process import LIMIT_S, Daemon, children_of

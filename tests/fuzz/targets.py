@@ -15,7 +15,7 @@ from resolver.cache.packets import PacketCache, cache_key
 from resolver.config import ConfigError
 from resolver.config.loading import parse
 from resolver.daemon.control import ApiError, body_of, query_of
-from resolver.daemon.policy_file import records as policy_records
+from resolver.daemon.policy.file import records as policy_records
 from resolver.daemon.routes import selection_of
 from resolver.policy import rpz
 from resolver.policy.table import ZoneTable

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from resolver.daemon.metrics_table import METRICS, Snapshot
+from resolver.daemon.metrics.table import METRICS, Snapshot
 from resolver.resolution import Resolution
 from tests.resolver.house import Change, House, broken, silent
 from tests.trust.zones import NOW, SignedZone, n

@@ -5,7 +5,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from resolver.daemon.anchor_keeper import AnchorKeeper, Fetched
+from resolver.daemon.trust.anchor_keeper import AnchorKeeper, Fetched
 from resolver.state.database import Database
 from tests.trust.rollover import TTL, ZONE, published
 from tests.trust.zones import DAY, NOW, KeyPair

@@ -8,7 +8,7 @@ import uvloop
 
 from resolver.daemon import channel as module
 from resolver.daemon.channel import Channel, ChannelError, make_pair
-from resolver.daemon.trust_message import decode_trust, encode_trust
+from resolver.daemon.trust.message import decode_trust, encode_trust
 from trust.anchors import Nta, TrustPoint, TrustPoints, builtin
 from wire.text import name_from_text
 

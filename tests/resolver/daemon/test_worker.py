@@ -15,7 +15,7 @@ from resolver.daemon import logs
 from resolver.daemon.channel import Channel, make_pair
 from resolver.daemon.errors import StartError
 from resolver.daemon.sockets import WorkerSockets
-from resolver.daemon.trust_message import encode_trust
+from resolver.daemon.trust.message import encode_trust
 from resolver.daemon.worker import Worker, make_plan
 from tests.resolver.server.world import bound, run, until
 

@@ -1,0 +1,1 @@
+"""The guideline's items and other resolvers, looked at from the running daemon."""

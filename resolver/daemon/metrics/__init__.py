@@ -1,0 +1,1 @@
+"""Metrics: the table of them, their exporter, their document."""
