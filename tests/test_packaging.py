@@ -90,8 +90,12 @@ def test_package_script_forbids_daemons_and_puts_the_policy_back(tmp_path: Path,
     }
     script = [ROOT / "tools" / "install-debian-packages.sh"]
     first = subprocess.run(script, env=env, capture_output=True, text=True, check=True)
-    # Where this tree has no chrony yet it is fetched first, without being installed.
-    calls = [call for call in (tmp_path / "calls").read_text().splitlines() if call != "-qq download chrony"]
+
+    def called() -> list[str]:
+        # Where this tree has no chrony yet it is fetched each time, and not installed.
+        return [call for call in (tmp_path / "calls").read_text().splitlines() if call != "-qq download chrony"]
+
+    calls = called()
     assert calls[0] == "-qq update"
     assert calls[1].endswith(
         " nsd knot pdns-server pdns-backend-bind pdns-backend-sqlite3 unbound ldnsutils faketime gcc libc6-dev"
@@ -101,8 +105,9 @@ def test_package_script_forbids_daemons_and_puts_the_policy_back(tmp_path: Path,
     assert (policy.read_text() if policy.exists() else None) == earlier
     assert ("still missing" in first.stderr) == bool(fail)
     if not fail:  # a second run finds everything there and does not call apt-get
+        (tmp_path / "calls").write_text("")
         subprocess.run(script, env=env, check=True)
-        assert (tmp_path / "calls").read_text().splitlines() == calls
+        assert {call for call in called() if not call.startswith("policy")} == set()
 
 
 def test_container_configuration_is_accepted(tmp_path: Path) -> None:
