@@ -159,7 +159,7 @@ def _judge_and_store(
         step, validated = yield from _retry(step, validated, view, address_filter)
         entry = None
     if _is_bogus(validated):
-        return _store_bogus(step, validated, view, generation, first)
+        return _store_bogus(step, validated, view, generation, first, entry)
     if entry is not None:
         entry.validated = validated
         entry.generation = generation
@@ -199,14 +199,22 @@ def _retry(step: Step, validated: Validated, view: View, address_filter: Address
     return step, validated
 
 
-def _store_bogus(step: Step, validated: Validated, view: View, generation: int, first: bool) -> Link:
+def _store_bogus(
+    step: Step, validated: Validated, view: View, generation: int, first: bool, entry: Entry | None
+) -> Link:
     """RFC 4035 §4.7, RFC 9520 §2.4: remember for a short while that it is bogus; clients with CD get the data."""
     mono = view.now.mono
     reason = validated.verdict.reason
+    if entry is not None and reason in _PASSING:
+        # Nothing is known against the data: it stays for its TTL, for clients with CD and for when its keys are back.
+        return Link(step, validated, min(entry.expires, mono + FAILURE_TTL))
     if not first and (reason is Reason.LIMIT or view.budget.hit is not None):
         view.memory.store(step, mono, None)
         return Link(step, validated, mono)
     life = min(max(view.memory.ttl_of(step), FAILURE_TTL), FAILURE_TTL if reason in _PASSING else BOGUS_TTL)
+    if validated.zone is not None and validated.zone.security is Security.BOGUS:
+        # It is the zone that is broken: as soon as that is looked at again, so is this.
+        life = min(life, max(validated.zone.expires_mono - mono, 1.0))
     view.memory.answers.put(step, Rank.AUTHORITATIVE, mono, life, validated, generation)
     return Link(step, validated, mono + life)
 

@@ -16,7 +16,7 @@ from resolver.settings import Minimise
 from tests.resolver.play import settings
 from tests.simulation.fortunes import Fortunes
 from tests.simulation.internet import DATA_TTL, Domain, Internet
-from tests.simulation.oracle import Oracle, WrongAnswerError
+from tests.simulation.oracle import Due, Oracle, WrongAnswerError
 from tests.simulation.sizes import octets_of
 from tests.trust.zones import NOW
 from trust.anchors import Nta, TrustPoint, TrustPoints
@@ -55,10 +55,16 @@ class Report:
     prefetches: int
     wrong: list[str]
 
+    @property
+    def ambiguous(self) -> float:
+        """The share of questions that the oracle may not foretell."""
+        return sum(count for kind, count in self.judged.items() if kind.startswith(Due.EITHER.value)) / self.queries
+
     def lines(self) -> Iterator[str]:
         """For people."""
         yield f"{self.seconds / 86400:g} days, {self.queries} questions, {self.packets} packets to servers"
         yield from (f"  {kind}: {count}" for kind, count in sorted(self.judged.items()))
+        yield f"  not foretold: {self.ambiguous:.2%}"
         yield "happened: " + ", ".join(f"{name} {count}" for name, count in sorted(self.happened.items()))
         yield (
             f"memory: at most {self.most_octets / 1e6:.2f} MB, of it the answer cache by its own account "
@@ -211,8 +217,9 @@ class Day:
 
     def _answered(self, token: object, resolution: Resolution) -> None:
         question, asked, checking = self.asked.pop(token)
+        self.oracle.seen.evictions = self.mesh.memory.answers.evictions
         try:
-            self.oracle.judge(question, asked, self.elapsed, resolution, checking=checking)
+            self.oracle.judge(question, asked, self.elapsed, resolution, START_MONO, checking=checking)
         except WrongAnswerError as error:
             self.wrong.append(f"at {self.elapsed:.0f} s (asked {asked:.0f}): {error}")
 
@@ -229,17 +236,23 @@ class Day:
                 self._answered(action.token, action.resolution)
 
     def _send(self, ask_id: int, ask: Ask) -> None:
+        self.oracle.seen.sent(ask, self.elapsed)
         said = self.net.say(ask)
         rtt = 0.005 + 0.06 * self.dice.random()
         if said is None or rtt > ask.timeout_s:
             self.later(ask.timeout_s, lambda: self._deliver(ask_id, Reply(self.now, trouble=Trouble.TIMEOUT)))
         else:
-            self.later(rtt, lambda: self._deliver(ask_id, Reply(self.now, read(said), rtt_s=rtt)))
+            sent, server = self.elapsed, self.net.by_ip[ask.server.ip]
+            said_of = ask, server.version.expires, sent
+            self.later(rtt, lambda: self._deliver(ask_id, Reply(self.now, read(said), rtt_s=rtt), said_of))
 
-    def _deliver(self, ask_id: int, reply: Reply) -> None:
+    def _deliver(self, ask_id: int, reply: Reply, said_of: tuple[Ask, float, float] | None = None) -> None:
         if ask_id in self._forgotten:
             self._forgotten.remove(ask_id)
         else:
+            if said_of is not None and reply.message is not None:
+                ask, expires, sent = said_of
+                self.oracle.heard(ask, reply.message, expires, sent, self.elapsed)
             self._take(self.mesh.reply(ask_id, reply))
 
     # --- trust and memory ----------------------------------------------------------------------------------------------
@@ -253,6 +266,7 @@ class Day:
                 for held, first, last in self.oracle.ntas
                 if last > self.elapsed - 86400
             ]
+        self.oracle.seen.trust_changes(self.elapsed)
         now_held = [Nta(held, "test") for held, _, last in self.oracle.ntas if last == float("inf")]
         self.points = self.points.with_ntas(now_held)
         self.mesh.set_trust(self.points)

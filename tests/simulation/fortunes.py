@@ -52,10 +52,10 @@ class Fortunes:
         if wait is not None:
             self.later(wait, lambda: self._run(course))
 
-    def publish(self, domain: Domain, *, lifetime: float | None = None, shaken: bool = False) -> None:
+    def publish(self, domain: Domain, *, lifetime: float | None = None) -> None:
         """A new version, now."""
         domain.publish(self.now(), lifetime=lifetime)
-        domain.note(self.now(), shaken=shaken)
+        domain.note(self.now())
         self.later(domain.versions[-1].expires - self.now(), lambda: domain.note(self.now()))
 
     # --- what always goes on -----------------------------------------------------------------------------------------
@@ -177,7 +177,8 @@ class Fortunes:
         if not domain.signed:
             return
         domain.zsk = domain.new_zsk()
-        self.publish(domain, shaken=True)
+        self.publish(domain)
+        domain.note(self.now(), resigned=True)
         yield WAIT
 
     def ksk_abrupt(self, domain: Domain) -> Course:
@@ -187,7 +188,7 @@ class Fortunes:
         domain.ksk = domain.new_ksk()
         domain.ds_keys = [domain.ksk]
         self.publish(domain)
-        self._delegate(domain, shaken=True)
+        self._delegate(domain, rekeyed=self.now())
         yield WAIT
 
     def ds_forgotten(self, domain: Domain) -> Course:
@@ -196,9 +197,10 @@ class Fortunes:
             return
         domain.ksk = domain.new_ksk()
         self.publish(domain)
+        rekeyed = self.now()
         yield self.dice.uniform(600, 12000)
         domain.ds_keys = [domain.ksk]
-        self._delegate(domain, shaken=True)
+        self._delegate(domain, rekeyed=rekeyed)
         yield WAIT
 
     def expires(self, domain: Domain) -> Course:
@@ -218,7 +220,7 @@ class Fortunes:
     def moves_hard(self, domain: Domain) -> Course:
         """To new servers; the old ones are cut off at once."""
         old = self._move(domain)
-        self._shut(domain, old, shaken=True)
+        self._shut(domain, old)
         yield WAIT
 
     def lags(self, domain: Domain) -> Course:
@@ -263,16 +265,16 @@ class Fortunes:
 
     # --- servers and delegations ---------------------------------------------------------------------------------------
 
-    def _delegate(self, domain: Domain, *, shaken: bool = False) -> None:
+    def _delegate(self, domain: Domain, *, rekeyed: float = 0.0) -> None:
         """The parent publishes what it now says of the domain; the domain itself may have a new version too."""
         assert domain.parent is not None
         if domain.published or domain.versions[-1].signers != frozenset(k.rdata for k in domain.ds_keys):
             self.publish(domain)
         self.publish(domain.parent)
-        domain.note(self.now(), shaken=shaken)
+        domain.note(self.now(), rekeyed=rekeyed)
 
     def _move(self, domain: Domain) -> list[Server]:
-        old = domain.move(len(domain.servers))
+        old = domain.move(len(domain.servers), self.now())
         self.internet.register(domain)
         self.publish(domain)
         if domain.hoster is not None:
@@ -283,11 +285,11 @@ class Fortunes:
             self._run(self.life(server))
         return old
 
-    def _shut(self, domain: Domain, old: list[Server], *, shaken: bool = False) -> None:
+    def _shut(self, domain: Domain, old: list[Server]) -> None:
         for server in old:
             self.internet.by_ip.pop(server.ip, None)
             domain.retired.remove(server)
-        domain.note(self.now(), shaken=shaken)
+        domain.note(self.now())
 
 
 __all__ = ["DATA_TTL", "Fortunes"]

@@ -52,7 +52,11 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Moment:
-    """What was so from `at` on (seconds since the start). `shaken`: a change was made that no zone should make."""
+    """What was so from `at` on (seconds since the start).
+
+    `rekeyed`: the DS came to be right; since that time there are keys with which the one before it does not go; 0: not so.
+    `resigned`: all signatures became those of a key that was not published before.
+    """
 
     at: float
     status: Status
@@ -62,7 +66,10 @@ class Moment:
     """Whether the parent says that it is signed."""
     sound: bool
     """Whether some server gives data that its own keys have signed well, whatever the parent says of those keys."""
-    shaken: bool = False
+    astray: bool
+    """Whether who still holds an old delegation hears nothing but damaged answers."""
+    rekeyed: float = 0.0
+    resigned: bool = False
 
 
 class Version:
@@ -131,6 +138,8 @@ class Domain:
     busy: bool = False
     """Something goes on that other misfortunes must not mix with."""
     generation: int = 0
+    moved: float = 0.0
+    """When it last moved to other servers."""
 
     def __post_init__(self) -> None:
         self.ksk, self.zsk = self.new_ksk(), self.new_zsk()
@@ -209,8 +218,9 @@ class Domain:
     def ns_set(self) -> RRset:
         return RRset(self.origin, t.NS, CUT_TTL, [server.name for server in self.servers])
 
-    def move(self, count: int) -> list[Server]:
+    def move(self, count: int, now: float) -> list[Server]:
         """New servers at new addresses; returns the old ones. The parent does not know of it yet."""
+        self.moved = now
         old = self.servers
         self.retired += old
         self.generation += 1
@@ -225,7 +235,7 @@ class Domain:
 
     # --- what was so when ------------------------------------------------------------------------------------------
 
-    def note(self, now: float, *, shaken: bool = False) -> None:
+    def note(self, now: float, *, rekeyed: float = 0.0, resigned: bool = False) -> None:
         """Keep what is so from now on."""
         up = [s for s in self.servers if s.condition in (Condition.UP, Condition.DAMAGES)]
         heard = [s for s in self.servers + self.retired if s.condition in (Condition.UP, Condition.DAMAGES)]
@@ -239,14 +249,10 @@ class Domain:
         # Whoever holds the old delegation, and hears a damaged answer from all who answer there, does not ask the parent
         # for other servers, as he does when all are silent.
         old = [server for server in self.retired if server.condition is Condition.DAMAGES]
-        shaken = shaken or bool(
-            old and not any(self._is_correct(s, now) for s in self.retired if s.condition is Condition.UP)
-        )
+        astray = bool(old) and not any(self._is_correct(s, now) for s in self.retired if s.condition is Condition.UP)
         secured = self.parent is None or bool(self.ds_keys)
-        sound = any(self._is_sound(server, now) for server in up)
-        if shaken:
-            self.history.append(Moment(now, status, said, secured, sound, shaken=True))
-        self.history.append(Moment(now, status, said, secured, sound))
+        sound = any(self._is_sound(server, now) for server in heard)
+        self.history.append(Moment(now, status, said, secured, sound, astray, rekeyed, resigned))
 
     def _is_correct(self, server: Server, now: float) -> bool:
         if self.parent is not None and not self.ds_keys:

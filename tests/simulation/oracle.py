@@ -1,14 +1,19 @@
 """Which answers are right: from what zones and servers did, without a look into the resolver.
 
-For every answer there is a window: what a cache may still hold. Within it,
+What its caches may hold, or must, follows from what it was sent and has told (`evidence`), and from TTLs. Within these,
 
 * data must be what some server said within the data's TTL, and at some time then the zone was good (or an NTA covers it);
 * it is SECURE, INSECURE as the delegations above it were within their TTLs; under an NTA it is INSECURE, and not a moment
   longer than the NTA is in force;
-* a failure is in order only if the zone, one above it, or the one in which its servers' names lie was bogus or down within
-  the time for which failures may be remembered; if none was down, it must be a bogus one.
+* a failure is in order only if no client was promised this data for longer, and the zone, one above it that is not behind
+  keys and delegations that must be cached, or the one in which its servers' names lie is bogus or down, or was and has
+  been asked within the time for which failures may be remembered; if none was down, it must be a bogus one;
+* an answer is in order only if its data came within its TTL while it could be validated, or may come now: from servers that
+  answer, under keys that may be cached.
 
-So a question has to be answered, or has to fail, or (while caches may hold one thing or another) may do either.
+So a question has to be answered, or has to fail, or (while caches may hold one thing or another) may do either. That is
+left open where it depends on which server was asked when, on what was evicted, on whether a denial covers the name, on
+verdicts made anew after an NTA came or went, and for a minute or five after a zone was mended (failures are remembered).
 
 Limitations: that data is as fresh as it could be is not asked for; of expired data served (RFC 8767), that it is not older
 than allowed and that it was good once.
@@ -18,17 +23,19 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from resolver.resolution import Resolution
+from tests.simulation.evidence import Evidence
 from tests.simulation.internet import CUT_TTL, DATA_TTL, Domain, Internet, Status
 from trust.reason import Reason
-from trust.vocabulary import Kind, Question, Security
+from trust.vocabulary import Ask, Kind, Question, Security
 from wire import types as t
+from wire.message import Message
 from wire.name import Name, is_subdomain
 from wire.text import name_to_text, type_to_text
 
 FAILURE_S = 320.0
 """Failures may be remembered for 300 s (RFC 9520 §3.2), and it takes a resolution to find one out."""
-SHAKEN_S = CUT_TTL + FAILURE_S
-"""A zone that changes its keys without waiting, or whose DS is set right, may fail where the old ones are cached."""
+BOGUS_S = 75.0
+"""That a zone is bogus is remembered for 60 s, and it takes a resolution to find it out."""
 BOTHERS = (Reason.STALE, Reason.STALE_NXDOMAIN)
 _WEAKEST = (Security.SECURE, Security.INSECURE)
 
@@ -53,17 +60,31 @@ class Oracle:
     ntas: list[tuple[Name, float, float]] = field(default_factory=list)
     stale_s: float = 0.0
     judged: dict[str, int] = field(default_factory=dict)
+    seen: Evidence = field(default_factory=Evidence)
 
-    def judge(self, question: Question, asked: float, answered: float, resolution: Resolution, *, checking: bool) -> None:
-        """Look at one answer to a question that was asked and answered at these times.
+    def judge(
+        self, question: Question, asked: float, answered: float, resolution: Resolution, mono: float, *, checking: bool
+    ) -> None:
+        """Look at one answer to a question that was asked and answered at these times. `mono`: its clock at their 0.
 
         Raises:
             WrongAnswerError: it is not one of those allowed.
         """
         links = self._links(question)
-        may_fail = any(self._may_fail(domain, name, asked, answered, checking) for domain, name in links)
         life = CUT_TTL if question.rtype in (t.NS, t.SOA) else DATA_TTL
-        may_answer = all(self._may_answer(domain, name, asked, answered, checking, life) for domain, name in links)
+        may_fail = any(
+            not self.seen.promised(name, question.rtype, answered, checking=checking)
+            and self._may_fail(domain, name, asked, answered, checking)
+            for domain, name in links
+        )
+        may_answer = all(
+            self._may_answer(domain, name, asked, answered, checking, life)
+            and (
+                self._may_have(domain, name, question.rtype, asked, answered, checking)
+                or self._may_fetch(domain, name, asked, answered, checking)
+            )
+            for domain, name in links
+        )
         due = Due.ANSWER if not may_fail else Due.EITHER if may_answer else Due.FAILURE
         stale = resolution.reason in BOTHERS
         kind = f"{due.value}: " + ("failed" if resolution.rcode == t.SERVFAIL else "stale" if stale else "answered")
@@ -79,6 +100,8 @@ class Oracle:
         self._check_data(question, links, asked - older - life, answered, resolution)
         if checking:
             self._check_security(question, links, asked, answered, resolution, older + life)
+        if not stale:
+            self.seen.told(question, [name for _, name in links], resolution, mono, checking=checking)
 
     # --- what is due -----------------------------------------------------------------------------------------------
 
@@ -92,17 +115,99 @@ class Oracle:
         return links
 
     def _may_fail(self, domain: Domain, name: Name, asked: float, answered: float, checking: bool) -> bool:
+        """Whether something that it depends on, and that need not be cached, was bad, or was found bad of late."""
         trusting = not checking or self._covered(name, asked, answered) is True
+        behind = behind_long = False  # keys and delegations that are kept now, and were when what was bad then was met with
         for dependency in self._chain(domain):
-            for moment in dependency.during(asked - SHAKEN_S, answered):
-                recent = moment.at >= asked - FAILURE_S or moment is dependency.during(asked - FAILURE_S, answered)[0]
-                if moment.status is Status.DOWN and recent:
-                    return True
-                if trusting:
+            present = dependency.during(asked, answered)
+            recent = dependency.during(asked - BOGUS_S, answered)
+            kept = self._is_kept(dependency, asked, answered, trusting)
+            for moment in dependency.during(asked - FAILURE_S, answered):
+                now = moment in present
+                if behind if now else behind_long:
                     continue
-                if (moment.status is Status.BOGUS and recent) or moment.shaken:
+                if not now and self.seen.asked.get(dependency.origin, 0.0) < moment.at:
+                    continue  # nobody has noticed
+                if moment.status is Status.DOWN:
                     return True
+                if moment.status is Status.BOGUS and not trusting and moment in recent and not kept:
+                    return True
+            if not trusting and not behind and self._is_mixed(dependency, asked, answered):
+                return True
+            behind = behind or kept
+            behind_long = behind_long or (kept and self._is_kept(dependency, asked - FAILURE_S, answered, trusting))
         return any(self._may_fail(host, host.origin, asked, answered, False) for host in self._hosters(domain))
+
+    def _is_mixed(self, domain: Domain, asked: float, answered: float) -> bool:
+        """Whether old and new of a change that was made without waiting may meet in the caches."""
+        seen = self.seen
+        for moment in domain.during(asked - CUT_TTL - BOGUS_S, answered):
+            if moment.rekeyed and seen.lag(domain.origin, moment.rekeyed, moment.at, asked - BOGUS_S, answered):
+                return True
+            if moment.astray and seen.has_old_delegation(domain.origin, domain.moved, asked - BOGUS_S):
+                return True
+        for above in self._chain(domain)[1:]:
+            for moment in above.during(asked - CUT_TTL - BOGUS_S, answered):
+                # A delegation by a key that the cached keys of the zone above do not have.
+                if moment.resigned and seen.mixes(domain.origin, moment.at, above.origin, asked - BOGUS_S, answered):
+                    return True
+        return False
+
+    def _is_kept(self, domain: Domain, asked: float, answered: float, trusting: bool) -> bool:
+        """Whether the zone's delegation and trust are in the caches for certain."""
+        if trusting:
+            signed = all(moment.secured for moment in domain.during(asked - CUT_TTL, answered))
+            return self.seen.keeps_delegation(domain.origin, asked, answered, signed=signed)
+        since = self.seen.kept_since(domain.origin, asked)
+        if since is None or not self.seen.keeps(domain.origin, asked, answered):
+            return False
+        return all(m.sound for m in domain.during(since - 10.0, answered)) and all(
+            m.status is Status.GOOD for one in self._chain(domain) for m in one.during(since - 10.0, since)
+        )
+
+    def heard(self, ask: Ask, message: Message, expires: float, sent: float, now: float) -> None:
+        """A packet has reached the resolver. `expires`: its signatures; `sent`: when the server was asked."""
+        domain = self.internet.domains[ask.zone]
+        right = domain.during(sent, sent)[-1].status is Status.GOOD
+        valid = self._may_fetch(domain, ask.qname, sent, now, True)
+        self.seen.heard(ask, message, now, right=right, valid=valid, expires=expires)
+
+    def _may_have(self, domain: Domain, name: Name, rtype: int, asked: float, answered: float, checking: bool) -> bool:
+        """Whether what answers the question may be cached, and have been found good, or be found so now."""
+        if self.seen.has_data(domain, name, rtype, asked, valid=True):
+            return True
+        if not self.seen.has_data(domain, name, rtype, asked, valid=False):
+            return False
+        if not checking or self._covered(name, asked, answered) is not False:
+            return True
+        return self._is_unsigned(domain, asked, answered) and self._may_fetch(domain, name, asked, answered, True)
+
+    def _is_unsigned(self, domain: Domain, asked: float, answered: float) -> bool:
+        """Whether signatures may not matter, since there is an unsigned delegation above."""
+        return any(not m.secured for d in self._chain(domain) for m in d.during(asked - 3 * CUT_TTL, answered))
+
+    def _may_fetch(self, domain: Domain, name: Name, asked: float, answered: float, checking: bool) -> bool:
+        """Whether what is not cached may be had now: from its servers, under keys and by delegations that may be cached."""
+        chain = self._chain(domain)
+        trusting = not checking or self._covered(name, asked, answered) is not False
+        unsigned = trusting or self._is_unsigned(domain, asked, answered)
+        known = found = False
+        for dependency in chain:
+            moments = dependency.during(asked, answered)
+            known = known or trusting or self.seen.has_keys(dependency.origin, asked)
+            if unsigned:
+                answers = any(moment.said for moment in moments)
+            elif dependency is domain:
+                answers = any(moment.status is Status.GOOD or (moment.sound and known) for moment in moments)
+            else:
+                answers = any(moment.status is Status.GOOD for moment in moments)
+            if not answers and (dependency is domain or not (known and found)):
+                return False
+            found = found or self.seen.has_delegation(dependency.origin, asked, proven=unsigned and not trusting)
+            known = known or (unsigned and found)
+            if known and found:
+                return True
+        return True
 
     def _may_answer(self, domain: Domain, name: Name, asked: float, answered: float, checking: bool, life: float) -> bool:
         """Whether there was something good at some time within the TTLs."""
@@ -153,8 +258,8 @@ class Oracle:
     ) -> None:
         """That of bogus zones whose servers are all there is a bogus failure."""
         chain = {d.origin: d for link, _ in links for d in (*self._chain(link), *self._hosters(link))}.values()
-        moments = [m for d in chain for m in d.during(asked - SHAKEN_S, answered)]
-        bogus_only = checking and not any(m.status is Status.DOWN or m.shaken for m in moments)
+        moments = [m for d in chain for m in d.during(asked - CUT_TTL - FAILURE_S, answered)]
+        bogus_only = checking and not any(m.status is Status.DOWN or m.rekeyed for m in moments)
         if bogus_only and resolution.security is not Security.BOGUS:
             raise self._wrong(question, "fails, and is not bogus though all servers are there", resolution)
 

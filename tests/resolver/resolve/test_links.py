@@ -147,6 +147,15 @@ def test_bogus_by_its_chain_is_kept_no_longer(first: str) -> None:
     assert life(here) <= BOGUS_TTL
 
 
+def test_bogus_by_its_chain_is_not_kept_longer_than_the_chain() -> None:
+    """Else a zone that was mended would fail for two minutes: one for its own, one for what was asked at the end of it."""
+    here = house(ds=wrong_ds)
+    here.ask("www.example.jp")
+    here.passes(BOGUS_TTL - 10)
+    assert here.ask("mail.example.jp").security is BOGUS
+    assert life(here, "mail.example.jp") <= 10
+
+
 @pytest.mark.parametrize("rtype", [t.DNSKEY, t.DS, t.A, t.NSEC, None], ids=["DNSKEY", "DS", "A", "NSEC", "all"])
 @pytest.mark.parametrize("name", ["www.example.jp", "nx.example.jp"])
 @pytest.mark.parametrize("at", [[FIRST], ["192.0.2.2"], [FIRST, "192.0.2.2"]], ids=["zone", "parent", "both"])
@@ -180,6 +189,20 @@ def test_keys_that_nobody_gives_are_a_passing_fault() -> None:
     assert life(here) <= FAILURE_TTL
     here.changes.clear()
     here.passes(FAILURE_TTL + 1)
+    assert here.ask("www.example.jp").security is SECURE
+
+
+def test_data_outlives_the_absence_of_its_keys() -> None:
+    """Fetched for a client with CD, and judged while nobody gave the keys: it stays for its own TTL."""
+    here = house()
+    here.ask("www.example.jp", cd=True)
+    here.changes["192.0.2.2"] = here.changes[FIRST] = silent
+    assert here.ask("www.example.jp").security is BOGUS
+    assert life(here) > 3500
+    assert here.ask("www.example.jp", cd=True).rcode == t.NOERROR
+    here.changes.clear()
+    here.passes(400)
+    here.packets()
     assert here.ask("www.example.jp").security is SECURE
 
 
