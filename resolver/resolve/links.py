@@ -199,9 +199,7 @@ def _retry(step: Step, validated: Validated, view: View, address_filter: Address
     return step, validated
 
 
-def _store_bogus(
-    step: Step, validated: Validated, view: View, generation: int, first: bool, entry: Entry | None
-) -> Link:
+def _store_bogus(step: Step, validated: Validated, view: View, generation: int, first: bool, entry: Entry | None) -> Link:
     """RFC 4035 §4.7, RFC 9520 §2.4: remember for a short while that it is bogus; clients with CD get the data."""
     mono = view.now.mono
     reason = validated.verdict.reason
