@@ -67,6 +67,7 @@ def _show(document: dict[str, Any]) -> None:
         ("queries", f"{queries:,} ({document['queries_per_second']:,.1f}/s over the last minute)"),
         ("from cache", f"{hits / queries:.1%} of them by their very octets" if queries else "-"),
         *watch_rows(document),
+        *local_root_rows(document),
         ("being resolved", f"{gauges.get('inflight', 0):,.0f}"),
         ("cached", f"{gauges.get('answers', 0):,.0f} answers, {gauges.get('packets', 0):,.0f} responses, {octets(gauges)}"),
     ]
@@ -99,6 +100,20 @@ def watch_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
         ("SERVFAIL", told),
         ("most affected", f"{worst['zone']}: {worst['clients']:,} clients, {worst['reason']}" if worst else "none"),
     ]
+
+
+def local_root_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the daemon says of its copy of the root zone, if it is to have one."""
+    copy = document.get("local_root")
+    if copy is None:
+        return []
+    if copy["serial"] is None:
+        return [("local root", "none: root servers are asked")]
+    now = document["started"] + document["uptime"]
+    until = datetime.fromtimestamp(copy["expires"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    told = f"serial {copy['serial']}, {copy['verified']} verified, current {duration(max(now - copy['checked'], 0))} ago"
+    told += f", good until {until}; in {copy['workers']} of {len(document['workers'])} workers, {copy['answers']:,} answers"
+    return [("local root", told)]
 
 
 def octets(gauges: dict[str, float]) -> str:

@@ -119,7 +119,8 @@ class Hooks:
     `preparing`: awaited with a new configuration before workers are made from it; `reloaded`: called with each new
     configuration in force; `policy`: the tables that a worker of a configuration is born with; `tables`: give routes of the
     control API (aiohttp's `web.RouteDef`), called when it starts; `metrics`: samples by name for metrics of `metrics.table`
-    that read others; `facts`: more fields of the status.
+    that read others; `facts`: more fields of the status; `greetings`: requests, with their arguments, that each worker is
+    given at its start.
     """
 
     services: list[Service] = field(default_factory=list)
@@ -130,6 +131,7 @@ class Hooks:
     preparing: list[Callable[[Config], Awaitable[None]]] = field(default_factory=list)
     policy: Callable[[Config], Tables] | None = None
     facts: list[Callable[[], Document]] = field(default_factory=list)
+    greetings: dict[str, Callable[[], Document]] = field(default_factory=dict)
 
 
 class Manager:
@@ -275,7 +277,8 @@ class Manager:
         def greeting() -> Document:
             in_force = life is self._life
             points = self.points if in_force else self.trust.with_configured(life.plan.points)
-            return {"trust": encode_trust(points), "clock": self.clock}
+            requests = {what: arguments() for what, arguments in self.hooks.greetings.items()}
+            return {"trust": encode_trust(points), "clock": self.clock, "requests": requests}
 
         return Body(run, greeting)
 

@@ -38,6 +38,7 @@ from resolver.daemon.build import (
 from resolver.daemon.cache_file import restore, save
 from resolver.daemon.channel import Channel
 from resolver.daemon.desk import Desk
+from resolver.daemon.local_root.keeper import REQUEST as LOCAL_ROOT
 from resolver.daemon.local_root.keeper import LocalRootDesk
 from resolver.daemon.observer import SWEEP_S, LogObserver
 from resolver.daemon.policy.desk import PolicyDesk, Tables
@@ -170,7 +171,7 @@ class Worker:
         self.desk = Desk(self.driver, self.service, self._sizes, self._evictions, self._retire, self.zones.drain)
         self.policy = PolicyDesk(config, tables or Tables(), self._set_policy)
         self.desk.tasks.update(self.policy.tasks)
-        self.desk.tasks["local-root"] = LocalRootDesk(self._set_local_root, log).handle
+        self.desk.tasks[LOCAL_ROOT] = LocalRootDesk(self._set_local_root, log).handle
         self._go = asyncio.Event()
         self._stop = asyncio.Event()
         self._drain_s = DRAIN_S
@@ -208,6 +209,8 @@ class Worker:
         if what == "go":
             self.desk.set_trust(decode_trust(facts["trust"]))
             self.driver.set_clock(facts["clock"]["note"], verified=facts["clock"]["verified"])
+            for request, arguments in facts["requests"].items():
+                self.desk.tasks[request](arguments)
             self._go.set()
 
     async def _tell_not_ready(self) -> None:

@@ -36,6 +36,8 @@ from wire.text import gather, rrsets_from_text
 
 KIND: Final = "root-zone"
 FILE: Final = "root-zone.rrsets"
+REQUEST: Final = "local-root"
+"""The request to workers."""
 TICK_S: Final = 5.0
 BRISK_S: Final = 0.25
 _BRISK_TURNS: Final = 20
@@ -115,12 +117,16 @@ class LocalRootKeeper:
 
     async def tell_workers(self) -> bool:
         """Let every worker know which copy is in force; one that has it already does nothing. Returns whether all have."""
-        path = str(self._path) if self.soa is not None else None
         serial = self.serial
-        said = await self._tell("local-root", path=path, serial=serial, expires=self.expires_wall)
+        said = await self._tell(REQUEST, **self.request())
         using = [answer for _, answer in said if serial is not None and answer.get("serial") == serial]
         self.workers, self.answers = len(using), sum(answer["answers"] for answer in using)
         return bool(said) and all(answer.get("serial") == serial for _, answer in said)
+
+    def request(self) -> dict[str, Any]:
+        """What a worker is told of the copy in force; a new one hears it before it serves."""
+        path = str(self._path) if self.soa is not None else None
+        return {"path": path, "serial": self.serial, "expires": self.expires_wall}
 
     async def recall(self) -> None:
         """Begin with the copy of last time, verified again."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from resolver.daemon.local_root.keeper import LocalRootKeeper, Origin
+from resolver.daemon.local_root.keeper import REQUEST, LocalRootKeeper, Origin
 from resolver.daemon.manager import Check, Manager, Service
 from resolver.server import clock
 from resolver.state.database import Database
@@ -34,13 +34,17 @@ def attach_local_root(manager: Manager, database: Database | None) -> LocalRootK
     manager.hooks.services.append(Service.of(keeper.run))
     manager.hooks.checks.append(Check(CHECK, lambda: keeper.problem))
     manager.hooks.metrics.append(lambda: local_root_samples(keeper))
+    manager.hooks.greetings[REQUEST] = keeper.request
     manager.hooks.facts.append(lambda: {"local_root": _facts(keeper)})
     return keeper
 
 
-def _facts(keeper: LocalRootKeeper) -> dict[str, float | None]:
+def _facts(keeper: LocalRootKeeper) -> dict[str, float | str | None]:
+    """`checked`: when the copy was last known to be current; nothing is in force that ZONEMD has not verified."""
     return {
         "serial": keeper.serial,
+        "checked": keeper.checked_wall if keeper.serial is not None else None,
+        "verified": "ZONEMD" if keeper.serial is not None else None,
         "expires": keeper.expires_wall or None,
         "workers": keeper.workers,
         "answers": keeper.answers,

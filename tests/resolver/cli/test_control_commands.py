@@ -257,6 +257,22 @@ class TestStatus:
             for text in ("1.2.3", "1 d 1 h", "2023-11-14T22:13:20Z", "20326 38696", "4,000", "12.5/s", "25.0%", "2.0 MiB"):
                 assert text in result.output
 
+    def test_the_copy_of_the_root_zone(self, tmp_path: Path) -> None:
+        copy = {"serial": 2026112200, "checked": 1_700_086_000.0, "verified": "ZONEMD", "expires": 1_700_604_800.0}
+        there = STATUS | {"local_root": copy | {"workers": 1, "answers": 1234}}
+        with answering(tmp_path, there) as fake:
+            output = " ".join(invoke(fake, "status").output.split())
+        assert (
+            "local root serial 2026112200, ZONEMD verified, current 1 h 7 min ago, good until 2023-11-21T22:13:20Z;"
+            in output
+        )
+        assert "in 1 of 1 workers, 1,234 answers" in output
+        gone = dict.fromkeys(copy, None) | {"workers": 0, "answers": 0}
+        with answering(tmp_path, STATUS | {"local_root": gone}, name="t") as fake:
+            assert "none: root servers are asked" in invoke(fake, "status").output
+        with answering(tmp_path, STATUS, name="u") as fake:
+            assert "local root" not in invoke(fake, "status").output
+
     def test_unhealthy(self, tmp_path: Path) -> None:
         findings = [{"check": "workers", "problem": "1 of 1 workers not ready"}]
         worker = WORKER | {"pid": None, "ready": False, "uptime": None}

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import dns.edns
 import dns.message
@@ -14,12 +15,15 @@ from resolver.config import load
 from resolver.daemon import logs
 from resolver.daemon.channel import Channel, make_pair
 from resolver.daemon.errors import StartError
+from resolver.daemon.local_root.keeper import REQUEST
 from resolver.daemon.sockets import WorkerSockets
 from resolver.daemon.trust.message import encode_trust
 from resolver.daemon.worker import Worker, make_plan
+from tests.resolver.daemon.local_root.test_local_root_keeper import loaded
 from tests.resolver.server.world import bound, run, until
 
 PATIENCE_S = 3.0
+KNOWN = {"note": "", "verified": False}
 
 
 @pytest.fixture(autouse=True)
@@ -68,13 +72,25 @@ def test_until_it_is_told_clients_hear_that_it_is_not_ready(shared: bool) -> Non
                 early = await ask(address)
             assert (early.rcode(), errors(early)) == (dns.rcode.SERVFAIL, [14])
         assert not told
-        channel.tell("go", trust=encode_trust(plan.points), clock={"note": "", "verified": False})
+        channel.tell("go", trust=encode_trust(plan.points), clock=KNOWN, requests={})
         await until(lambda: "ready" in told)
         later = await ask(address)
         assert (later.rcode(), errors(later)) == (dns.rcode.NOERROR, [])
         worker._end(0.0)
         await running
         await channel.finish(0.1)
+
+    run(main())
+
+
+def test_it_is_told_of_the_copy_of_the_root_with_the_first_word(tmp_path: Path) -> None:
+    async def main() -> None:
+        stage = await loaded(tmp_path)
+        plan = make_plan(load(None, ["server.workers=1", "control.socket=", "metrics.listen="]))
+        worker = Worker(plan, WorkerSockets([], [], False), 512, logs.logger())
+        facts = {"trust": encode_trust(plan.points), "clock": KNOWN, "requests": {REQUEST: stage.keeper.request()}}
+        worker._told("go", facts)
+        await until(lambda: worker.mesh.memory.local_root is not None)
 
     run(main())
 
