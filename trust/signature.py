@@ -85,7 +85,7 @@ class SignatureResult:
         ok: bool,
         reason: Reason,
         text: str = "",
-        rrsig: Rrsig | None = None,
+        rrsig: Rrsig | bytes | None = None,
         key: Key | None = None,
         closest_encloser: Name | None = None,
         ttl_cap_s: int = 0,
@@ -95,7 +95,7 @@ class SignatureResult:
         self.reason = reason
         self.text = text
         # Results are remembered with what they are of, by the million: so only the octets, which the set has too.
-        self._rrsig = None if rrsig is None else rrsig.rdata
+        self._rrsig: bytes | None = rrsig.rdata if isinstance(rrsig, Rrsig) else rrsig
         self.key = key
         self.closest_encloser = closest_encloser
         self.ttl_cap_s = ttl_cap_s
@@ -105,6 +105,11 @@ class SignatureResult:
     def rrsig(self) -> Rrsig | None:
         """The signature meant, taken apart anew."""
         return None if self._rrsig is None else Rrsig(self._rrsig)
+
+    @property
+    def rrsig_rdata(self) -> bytes:
+        """Its RDATA; empty when there is none."""
+        return self._rrsig or b""
 
     def __repr__(self) -> str:
         return f"SignatureResult({self.ok}, {self.reason.name}, {self.text!r})"

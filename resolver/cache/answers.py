@@ -21,6 +21,9 @@ from enum import IntEnum
 from typing import Final
 
 from resolver.cache.selection import Selection
+from trust.algorithms import Key as SigningKey
+from trust.reason import Reason
+from trust.signature import SignatureResult
 from trust.validate import Validated
 from trust.vocabulary import Kind, Security, Step
 from wire import types as t
@@ -39,8 +42,12 @@ _BESIDE_ALIAS: Final = frozenset((t.CNAME, t.NSEC, t.RRSIG, t.ANY))
 
 _ENTRY_OCTETS: Final = 790
 """Octets an entry costs beside its RDATA: key, entry, step, RRset, verdict, lists (`python -m bench million`)."""
+_SINGLE_OCTETS: Final = 400
+"""The same of a `Single`: key and entry."""
 _RDATA_OCTETS: Final = 41
 """Octets a bytes object costs beside its data, with its place in a list."""
+_NO_PROOFS: Final[list[RRset]] = []
+"""One empty list for all; a step's lists are never changed."""
 _BATCH: Final = 200
 """Eviction frees this part of the cache at once."""
 _SPARED: Final = 10_000
@@ -57,28 +64,53 @@ class Rank(IntEnum):
 
 
 class Entry:
-    """A cached step. Times are monotonic seconds.
+    """A cached step. Times are monotonic seconds. Made by an `AnswerCache`.
 
-    `validated`: what the validator said, under trust generation `generation`; None while unchecked. `used`: hits since
-    the hand of the eviction last passed. `renewed`: whether it was fetched anew ahead of its end, or should have been.
+    `name`, `kind`, `step`: of the step. `used`: hits since the hand of the eviction last passed. `renewed`: whether it was
+    fetched anew ahead of its end, or should have been. `generation`: of anchors and NTAs, under which it was judged.
     """
 
-    __slots__ = ("expires", "generation", "rank", "renewed", "size", "step", "stored", "used", "validated")
+    __slots__ = ("expires", "generation", "kind", "name", "rank", "renewed", "size", "stored", "used")
 
-    def __init__(self, step: Step, rank: Rank, stored: float, expires: float, size: int) -> None:
-        self.step = step
+    def __init__(
+        self, name: Name, kind: Kind, rank: Rank, stored: float, expires: float, generation: int, size: int
+    ) -> None:
+        self.name = name
+        self.kind = kind
         self.rank = rank
         self.stored = stored
         self.expires = expires
+        self.generation = generation
         self.size = size
-        self.validated: Validated | None = None
-        self.generation = -1
         self.used = 0
         self.renewed = False
 
-    def verdict(self, generation: int) -> Validated | None:
-        """The validator's word, if it was given under this generation of anchors and NTAs."""
-        return self.validated if self.generation == generation else None
+    @property
+    def step(self) -> Step:
+        """What was found. It may be another object each time, with equal contents."""
+        raise NotImplementedError
+
+    @property
+    def security(self) -> Security | None:
+        """What the validator said last, under whatever generation; None while unchecked."""
+        raise NotImplementedError
+
+    def is_of(self, step: Step) -> bool:
+        """Whether it was made from this very step."""
+        raise NotImplementedError
+
+    def judged(self, step: Step) -> Validated | None:
+        """What the validator said last, about a step that came from `step`; None while unchecked."""
+        raise NotImplementedError
+
+    def verdict(self, generation: int, step: Step | None = None) -> Validated | None:
+        """The validator's word, if it was given under this generation of anchors and NTAs.
+
+        `step`: what `step` gave, if somebody has it: then the verdict is about the very sets that it holds.
+        """
+        if self.generation != generation:
+            return None
+        return self.judged(self.step if step is None else step)
 
     def is_due(self, mono: float) -> bool:
         """Whether it is time to fetch it anew: once, in the last part of a life that is not too short for it; a second
@@ -86,6 +118,151 @@ class Entry:
         """
         life = self.expires - self.stored
         return self.expires - mono <= life / PREFETCH_PART + 1.0 and life >= PREFETCH_TTL and not self.renewed
+
+
+class Whole(Entry):
+    """An entry that keeps step and verdict as they came: denials, what rests on proofs, what is bogus or unchecked."""
+
+    __slots__ = ("_step", "_validated")
+
+    def __init__(
+        self, step: Step, validated: Validated | None, generation: int, rank: Rank, stored: float, expires: float
+    ) -> None:
+        super().__init__(step.name, step.kind, rank, stored, expires, generation, _octets(step))
+        self._step = step
+        self._validated = validated
+
+    @property
+    def step(self) -> Step:
+        """As it came."""
+        return self._step
+
+    @property
+    def security(self) -> Security | None:
+        """See Entry."""
+        return None if self._validated is None else self._validated.verdict.security
+
+    def is_of(self, step: Step) -> bool:
+        """See Entry."""
+        return self._step is step
+
+    def judged(self, step: Step) -> Validated | None:
+        """See Entry."""
+        return self._validated
+
+
+class Single(Entry):
+    """An entry whose step is one RRset and whose verdict is its zone's and rests on one signature at most: nearly all.
+
+    A million of them are remembered, so the objects that would only hold others together (step, set, lists, verdict,
+    result) are left out, and made anew for who asks. One RDATA or signature stands for itself, several as a tuple.
+    """
+
+    __slots__ = (
+        "_cap",
+        "_key",
+        "_rdatas",
+        "_rtype",
+        "_server",
+        "_signature",
+        "_signed_cap",
+        "_sigs",
+        "_trust",
+        "_ttl",
+        "_valid",
+        "_verdict",
+        "_zone",
+    )
+
+    def __init__(
+        self, step: Step, validated: Validated, generation: int, rank: Rank, stored: float, expires: float
+    ) -> None:
+        rrset = step.rrsets[0]
+        super().__init__(step.name, step.kind, rank, stored, expires, generation, _octets_single(rrset))
+        self._rtype = step.rtype
+        self._ttl = rrset.ttl
+        self._rdatas = _bare(rrset.rdatas)
+        self._sigs = _bare(rrset.sigs)
+        self._zone = step.zone
+        self._server = step.server
+        self._verdict = validated.verdict
+        self._trust = validated.zone
+        self._cap = validated.ttl_cap_s
+        self._key: SigningKey | None = None
+        self._signature = b""
+        self._signed_cap = self._valid = 0
+        for _, result in validated.signatures:
+            self._key = result.key
+            self._signature = result.rrsig_rdata
+            self._signed_cap, self._valid = result.ttl_cap_s, result.valid_s
+
+    @staticmethod
+    def fits(step: Step, validated: Validated) -> bool:
+        """Whether such an entry can hold all of it."""
+        if len(step.rrsets) != 1 or step.authority or validated.denial is not None or validated.authority:
+            return False
+        rrset = step.rrsets[0]
+        if rrset.name != step.name or rrset.rclass != t.IN or not rrset.rdatas:
+            return False
+        if step.kind is Kind.ANSWER:
+            if rrset.rtype != step.rtype or step.target is not None:
+                return False
+        elif step.kind is not Kind.CNAME or rrset.rtype != t.CNAME or step.target != rrset.rdatas[0]:
+            return False
+        signatures = validated.signatures
+        if not signatures:
+            return validated.verdict.security is not Security.BOGUS
+        signed, result = signatures[0]
+        return (
+            len(signatures) == 1
+            and signed is rrset
+            and result.ok
+            and result.reason is Reason.VALID
+            and not result.text
+            and result.key is not None
+            and result.closest_encloser is None
+        )
+
+    @property
+    def step(self) -> Step:
+        """Made anew."""
+        rdatas = _listed(self._rdatas)
+        if self.kind is Kind.CNAME:
+            rrset = RRset(self.name, t.CNAME, self._ttl, rdatas, _listed(self._sigs))
+            return Step(self.name, self._rtype, self.kind, [rrset], _NO_PROOFS, self._zone, self._server, rdatas[0])
+        rrset = RRset(self.name, self._rtype, self._ttl, rdatas, _listed(self._sigs))
+        return Step(self.name, self._rtype, self.kind, [rrset], _NO_PROOFS, self._zone, self._server)
+
+    @property
+    def security(self) -> Security | None:
+        """See Entry."""
+        return self._verdict.security
+
+    def is_of(self, step: Step) -> bool:
+        """See Entry. Each answer that is read has octets of its own."""
+        kept = self._rdatas
+        rdatas = step.rrsets[0].rdatas if step.rrsets else []
+        return bool(rdatas) and rdatas[0] is (kept if isinstance(kept, bytes) else kept[0])
+
+    def judged(self, step: Step) -> Validated | None:
+        """Made anew."""
+        out = Validated(self._verdict)
+        out.ttl_cap_s = self._cap
+        out.zone = self._trust
+        if self._key is not None:
+            result = SignatureResult(
+                True, Reason.VALID, "", self._signature, self._key, None, self._signed_cap, self._valid
+            )
+            out.add(step.rrsets[0], result)
+        return out
+
+
+def _bare(octets: list[bytes]) -> bytes | tuple[bytes, ...]:
+    return octets[0] if len(octets) == 1 else tuple(octets)
+
+
+def _listed(bare: bytes | tuple[bytes, ...]) -> list[bytes]:
+    return [bare] if isinstance(bare, bytes) else list(bare)
 
 
 Key = tuple[Name, int]
@@ -123,7 +300,7 @@ class AnswerCache:
         entry = self.exact(name, rtype, mono)
         if entry is None and rtype not in _BESIDE_ALIAS:
             entry = self.exact(name, t.CNAME, mono)
-            if entry is not None and entry.step.kind is not Kind.CNAME:
+            if entry is not None and entry.kind is not Kind.CNAME:
                 entry = None  # a cached "no CNAME here" says nothing of other types
         if entry is None:
             entry = self.exact(name, NAME_ERROR, mono)
@@ -139,16 +316,19 @@ class AnswerCache:
         while name != ROOT:
             name = name[name[0] + 1 :]
             entry = entries.get((name, NAME_ERROR))
-            if entry is not None and entry.expires > mono:
-                validated = entry.verdict(generation)
-                if validated is not None and validated.verdict.security is Security.SECURE:
-                    entry.used += 1
-                    return entry
+            if (
+                entry is not None
+                and entry.expires > mono
+                and entry.generation == generation
+                and entry.security is Security.SECURE
+            ):
+                entry.used += 1
+                return entry
             if self._dnames:
                 # Only one that was seen to redirect: an answer to a question for DNAME may come from a wildcard, and that
                 # redirects nothing (RFC 6672 §3.3).
                 entry = entries.get((name, t.DNAME))
-                if entry is not None and entry.expires > mono and entry.step.kind is Kind.DNAME:
+                if entry is not None and entry.expires > mono and entry.kind is Kind.DNAME:
                     entry.used += 1
                     return entry
         return None
@@ -181,7 +361,7 @@ class AnswerCache:
             entry = entries.get(key)
             if entry is None or (found is not None and found.stored >= entry.stored):
                 continue
-            if key[1] != rtype and key[1] != NAME_ERROR and entry.step.kind not in (Kind.CNAME, Kind.DNAME):
+            if key[1] != rtype and key[1] != NAME_ERROR and entry.kind not in (Kind.CNAME, Kind.DNAME):
                 continue  # "no CNAME here" says nothing of other types, nor does a DNAME that redirects nothing
             found = entry
         if found is None or found.expires > mono or found.expires + self.stale_s <= mono:
@@ -199,10 +379,7 @@ class AnswerCache:
             if old.expires > mono and _is_better(old, step, rank, validated, generation):
                 return old
             self._drop(key, old)
-        entry = Entry(step, rank, mono, mono + ttl_s, _octets(step))
-        if validated is not None:
-            entry.validated = validated
-            entry.generation = generation
+        entry = _entry(step, validated, generation, rank, mono, mono + ttl_s)
         if ttl_s <= 0:
             return entry  # RFC 1035 §3.2.1: good for this transaction only
         self._entries[key] = entry
@@ -212,6 +389,24 @@ class AnswerCache:
         if self.octets > self.limit:
             self._evict()
         return entry
+
+    def judge(self, entry: Entry, step: Step, validated: Validated, generation: int, mono: float) -> Entry:
+        """What was remembered is judged (anew); returns the entry that takes the place of `entry`, if that is still there.
+
+        `step`: what is judged: the entry's own, be it for a question of another type.
+        """
+        own = entry.step
+        own.rrsets = step.rrsets  # the verdict is about these very sets
+        expires = entry.expires
+        if validated.ttl_cap_s is not None:
+            expires = min(expires, mono + validated.ttl_cap_s)
+        made = _entry(own, validated, generation, entry.rank, entry.stored, expires)
+        made.used, made.renewed = entry.used, entry.renewed
+        key = _key(own)
+        if self._entries.get(key) is entry:
+            self._entries[key] = made
+            self.octets += made.size - entry.size
+        return made
 
     def forget(self, name: Name, rtype: int) -> None:
         """Drop what is known under exactly this key."""
@@ -240,8 +435,7 @@ class AnswerCache:
         """Drop what is meant; returns how many entries. Verdicts of any generation tell what is bogus."""
         dropped = 0
         for key, entry in self.select(selection):
-            security = entry.validated.verdict.security if entry.validated is not None else None
-            if selection.covers_security(security):
+            if selection.covers_security(entry.security):
                 self._drop(key, entry)
                 dropped += 1
         return dropped
@@ -284,11 +478,11 @@ class AnswerCache:
 
 def _is_better(old: Entry, step: Step, rank: Rank, validated: Validated | None, generation: int) -> bool:
     """Whether what is known stays, and new data of this rank and verdict does not take its place."""
-    known = old.verdict(generation)
-    if known is not None:
-        if known.verdict.security is Security.SECURE:
+    known = old.security
+    if known is not None and old.generation == generation:
+        if known is Security.SECURE:
             return validated is None or validated.verdict.security is not Security.SECURE
-        if validated is None and known.verdict.security is Security.BOGUS and _is_same(old.step, step):
+        if validated is None and known is Security.BOGUS and _is_same(old.step, step):
             return True  # the same once more, for a client that set CD, is no less bogus
     return old.rank > rank
 
@@ -309,6 +503,24 @@ def _key(step: Step) -> Key:
     if step.kind is Kind.DNAME:
         return step.rrsets[0].name, t.DNAME
     return step.name, step.rtype
+
+
+def _entry(step: Step, validated: Validated | None, generation: int, rank: Rank, stored: float, expires: float) -> Entry:
+    """The leanest entry that holds it."""
+    if validated is None:
+        return Whole(step, None, -1, rank, stored, expires)
+    if Single.fits(step, validated):
+        return Single(step, validated, generation, rank, stored, expires)
+    return Whole(step, validated, generation, rank, stored, expires)
+
+
+def _octets_single(rrset: RRset) -> int:
+    total = _SINGLE_OCTETS + len(rrset.name)
+    for rdata in rrset.rdatas:
+        total += _RDATA_OCTETS + len(rdata)
+    for rdata in rrset.sigs:
+        total += _RDATA_OCTETS + len(rdata)
+    return total
 
 
 def _octets(step: Step) -> int:

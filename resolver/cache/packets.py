@@ -6,7 +6,9 @@ ID. Nothing is parsed on a hit, and nothing that bears on the answer can be forg
 buffer size, DO and every other option are in it by themselves.
 
 A response is aged at most once a second: TTLs go down by the ticks of a clock of whole seconds, so they are off by less
-than a second, and what has expired is not given out. Where the TTLs are is found out when a response is first aged.
+than a second, and what has expired is not given out. Where many names are asked, nearly every hit is the first within its
+second, so ageing must be cheap. Where the only TTL stands is found out when a response is first aged; of several nothing is
+remembered.
 
 The cache is bounded in octets. Its ring is in order of insertion, with a second chance for packets used since the hand
 last passed (CLOCK), so that a hit costs one attribute. When anchors, NTAs or local data change, `clear` starts a new epoch.
@@ -20,13 +22,16 @@ listening address.
 
 import struct
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from wire.edns import COOKIE
 from wire.limits import PREFETCH_PART, PREFETCH_TTL
 from wire.types import OPT
 
-_TTL: Final = struct.Struct("!I")
+_ZERO: Final = bytes(4)
+_OPT_OWNER: Final = b"\0" + OPT.to_bytes(2, "big")
+"""How an OPT record begins: owner and type."""
 _OPTION: Final = struct.Struct("!HH")
 
 Key: TypeAlias = bytes | str
@@ -55,7 +60,7 @@ class Packet:
             has come, and it was not the first hit; whoever sees it calls `Service.renew`.
     """
 
-    __slots__ = ("_offsets", "_opt", "body", "cell", "due", "expires", "renew", "second", "subject", "used")
+    __slots__ = ("_opt", "_ttl_at", "body", "cell", "due", "expires", "renew", "second", "subject", "used")
 
     def __init__(self, body: bytes, second: int, expires: float, cell: int, subject: int) -> None:
         self.body = body
@@ -66,26 +71,28 @@ class Packet:
         self.used = False
         self.due = False
         self.renew: float = _NEVER
-        self._offsets: tuple[int, ...] | None = None
         self._opt = -1
+        self._ttl_at = -1  # of the TTL, once known, if there is only one
 
     def age(self, second: int) -> None:
         """Let the TTLs be those of monotonic second `second`."""
-        offsets = self._offsets
-        if offsets is None:
-            offsets = self._offsets = ttl_offsets(self.body)
         elapsed = second - self.second
         self.second = second
         if second >= self.renew and self.used:
             self.due = True
             self.renew = _NEVER
-        if elapsed <= 0 or not offsets:
+        if elapsed <= 0:
             return
-        body = bytearray(self.body)
-        for offset in offsets:
-            ttl = _TTL.unpack_from(body, offset)[0] - elapsed
-            _TTL.pack_into(body, offset, ttl if ttl > 0 else 0)
-        self.body = bytes(body)
+        at = self._ttl_at
+        if at < 0:
+            offsets = ttl_offsets(self.body)
+            if len(offsets) != 1:
+                self.body = aged(self.body, offsets, elapsed)
+                return
+            at = self._ttl_at = offsets[0]
+        body = self.body
+        ttl = (body[at] << 24 | body[at + 1] << 16 | body[at + 2] << 8 | body[at + 3]) - elapsed
+        self.body = body[:at] + (ttl.to_bytes(4, "big") if ttl > 0 else _ZERO) + body[at + 4 :]
 
     def with_option(self, option: bytes) -> bytes:
         """The body with one more EDNS option, given with its head."""
@@ -241,22 +248,45 @@ def _without_cookies(query: bytes, rdlength_at: int) -> tuple[bytes, bytes]:
     return query[2:rdlength_at] + len(kept).to_bytes(2, "big") + kept, cookie
 
 
-def ttl_offsets(body: bytes) -> tuple[int, ...]:
+def ttl_offsets(body: bytes) -> list[int]:
     """Where the TTL fields stand in a response after its ID. That of OPT is none (RFC 6891 §6.1.3).
 
-    The response is one that we composed: names are sound.
+    The response is one that we composed: names are sound, there is at most one question, and OPT is the last record.
     """
-    questions, *counts = struct.unpack_from("!4H", body, 2)
     pos = 10
-    for _ in range(questions):
-        pos = _skip_name(body, pos) + 4
-    offsets = []
-    for _ in range(sum(counts)):
-        pos = _skip_name(body, pos)
-        if body[pos] << 8 | body[pos + 1] != OPT:
-            offsets.append(pos + 4)
-        pos += 10 + (body[pos + 8] << 8 | body[pos + 9])
-    return tuple(offsets)
+    if body[3]:
+        while length := body[pos]:
+            pos += length + 1
+        pos += 5
+    offsets: list[int] = []
+    for left in range((body[4] + body[6] + body[8] << 8) + body[5] + body[7] + body[9], 0, -1):
+        if body[pos] >= 0xC0:
+            pos += 6
+        elif left == 1 and body[pos : pos + 3] == _OPT_OWNER:
+            break
+        else:
+            while length := body[pos]:
+                if length >= 0xC0:
+                    pos += 1
+                    break
+                pos += length + 1
+            pos += 5
+        offsets.append(pos)
+        if left > 1:
+            pos += 6 + (body[pos + 4] << 8 | body[pos + 5])
+    return offsets
+
+
+def aged(body: bytes, offsets: Sequence[int], elapsed: int) -> bytes:
+    """A response after its ID with every TTL less by `elapsed` seconds, zero at least."""
+    parts: list[bytes] = []
+    done = 0
+    for at in offsets:
+        ttl = (body[at] << 24 | body[at + 1] << 16 | body[at + 2] << 8 | body[at + 3]) - elapsed
+        parts += (body[done:at], ttl.to_bytes(4, "big") if ttl > 0 else _ZERO)
+        done = at + 4
+    parts.append(body[done:])
+    return b"".join(parts)
 
 
 def opt_length_at(body: bytes) -> int:

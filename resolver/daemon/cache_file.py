@@ -88,10 +88,10 @@ def unpack_entry(body: bytes, at: int) -> tuple[Step, Rank, float, int]:
 def worth_keeping(answers: AnswerCache, mono: float) -> Iterator[Entry]:
     """What is written, the latest first."""
     for entry in reversed(answers.entries()):
-        validated = entry.validated
-        if entry.expires - mono < LEAST_S or max(len(entry.step.rrsets), len(entry.step.authority)) > 255:
+        if entry.expires - mono < LEAST_S or entry.security is Security.BOGUS:
             continue
-        if validated is None or validated.verdict.security is not Security.BOGUS:
+        step = entry.step
+        if max(len(step.rrsets), len(step.authority)) <= 255:
             yield entry
 
 

@@ -68,7 +68,7 @@ def recalled(memory: Memory, question: Question, now: Now) -> Document:
             break
         step = fit(entry.step, name, question.rtype)
         ends, begun = min(ends, entry.expires), min(begun, entry.stored)
-        validated = entry.verdict(generation)
+        validated = entry.verdict(generation, step)
         steps.append(_entry(step.rtype if step.kind is not Kind.NXDOMAIN else NAME_ERROR, entry, generation, mono))
         securities.append(validated.verdict.security if validated is not None else Security.INDETERMINATE)
         if validated is not None:
@@ -103,7 +103,7 @@ def _weakest(securities: list[Security]) -> str:
 
 def _entry(kept: int, entry: Entry, generation: int, mono: float) -> Document:
     step = entry.step
-    verdict = entry.verdict(generation)
+    verdict = entry.verdict(generation, step)
     return {
         "name": name_to_text(step.name),
         "type": "any" if kept == NAME_ERROR else type_to_text(kept),

@@ -229,7 +229,7 @@ class Exchange:
         out: list[Address] = []
         for rtype in (t.A, t.AAAA):
             entry = memory.answers.exact(ns_name, rtype, mono)
-            if entry is not None and entry.step.kind is Kind.ANSWER:
+            if entry is not None and entry.kind is Kind.ANSWER:
                 out += _addresses_in(entry.step.rrsets[0].rdatas, memory.settings.port, self.view.budget)
         return out
 

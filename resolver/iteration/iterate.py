@@ -185,7 +185,7 @@ def _skip_known(qname: Name, known: Name, view: View) -> Name:
     mono = view.now.mono
     while len(above) > len(known):
         entry = answers.exact(above, t.A, mono)
-        if entry is not None and entry.step.kind is not Kind.DNAME and is_subdomain(above, known):
+        if entry is not None and entry.kind is not Kind.DNAME and is_subdomain(above, known):
             return above
         above = parent(above)
     return known

@@ -97,7 +97,7 @@ def _known_secure(step: Step, view: View) -> Link | None:
     cached, entry = known
     if view.renewing and entry.is_due(view.now.mono):
         return None
-    validated = entry.verdict(view.points.generation)
+    validated = entry.verdict(view.points.generation, cached)
     if validated is None or validated.verdict.security is not Security.SECURE:
         return None
     return Link(cached, validated, entry.expires, from_cache=True)
@@ -113,10 +113,9 @@ def _renews(entry: Entry, question: Question, view: View) -> bool:
 
 
 def _may_be_renewed(entry: Entry, question: Question, view: View) -> bool:
-    if not entry.is_due(view.now.mono) or entry.step.name != question.name:
+    if not entry.is_due(view.now.mono) or entry.name != question.name:
         return False  # what was said of a name above is not learnt by asking for this one
-    validated = entry.validated
-    return validated is None or validated.verdict.security is not Security.BOGUS
+    return entry.security is not Security.BOGUS
 
 
 def _has_stale(question: Question, view: View) -> bool:
@@ -130,11 +129,11 @@ def _from_cache(
 ) -> Steps[Link]:
     if checking_disabled:
         return Link(step, None, entry.expires, from_cache=True)
-    validated = entry.verdict(view.points.generation)
+    validated = entry.verdict(view.points.generation, step)
     if validated is not None:
         return Link(step, validated, entry.expires, from_cache=True)
     # Cached while nobody had asked for a verdict, or under other anchors.
-    if entry.step is step or entry.step.name == step.name:
+    if entry.name == step.name:
         return (yield from _judge_and_store(step, view, address_filter, checking_disabled, first, entry))
     validated = yield from validate(step, view, view.now)
     return Link(step, validated, entry.expires)
@@ -161,11 +160,7 @@ def _judge_and_store(
     if _is_bogus(validated):
         return _store_bogus(step, validated, view, generation, first, entry)
     if entry is not None:
-        entry.validated = validated
-        entry.generation = generation
-        if validated.ttl_cap_s is not None:
-            entry.expires = min(entry.expires, view.now.mono + validated.ttl_cap_s)
-        expires = entry.expires
+        expires = view.memory.answers.judge(entry, step, validated, generation, view.now.mono).expires
     else:
         expires = _expiry(view.memory.store(step, view.now.mono, validated, generation=generation), step, view)
     if validated.verdict.security is Security.SECURE and view.points.generation == generation:
@@ -219,7 +214,7 @@ def _store_bogus(step: Step, validated: Validated, view: View, generation: int, 
 
 def _expiry(entry: Entry, step: Step, view: View) -> float:
     """When this very data runs out: an older, better entry may have stayed in its place."""
-    return entry.expires if entry.step is step else view.now.mono + view.memory.ttl_of(step)
+    return entry.expires if entry.is_of(step) else view.now.mono + view.memory.ttl_of(step)
 
 
 def _is_bogus(validated: Validated) -> bool:

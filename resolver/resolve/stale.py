@@ -107,8 +107,7 @@ def _link(asked: Question, view: View, chain: StaleChain, checking_disabled: boo
             about = f"{name_to_text(asked.name)}/{type_to_text(asked.rtype)}"
             chain.text = f"{about} expired {int(mono - entry.expires)} s ago"
     if checking_disabled:
-        was_bogus = entry.validated is not None and entry.validated.verdict.security is Security.BOGUS
-        return None if was_bogus else Link(step, None, expires, from_cache=True)
+        return None if entry.security is Security.BOGUS else Link(step, None, expires, from_cache=True)
     validated = yield from _judged(step, entry, view)
     if validated.verdict.security not in _MAY_BE_SERVED:
         return None
@@ -119,7 +118,7 @@ def _link(asked: Question, view: View, chain: StaleChain, checking_disabled: boo
 
 def _judged(step: Step, entry: Entry, view: View) -> Steps[Validated]:
     """The verdict that it had, or that it has under the anchors and NTAs of now. An NTA may have ended since."""
-    validated = entry.verdict(view.points.generation)
+    validated = entry.verdict(view.points.generation, step)
     if validated is not None and validated.verdict.reason is not Reason.NTA:
         return validated
     return (yield from validate(step, view, view.now))

@@ -37,6 +37,11 @@ class Cache:
         entry = self.answers.get(name_from_text(name), type_from_text(rtype), self.mono)
         return None if entry is None else entry.step
 
+    def has(self, step: Step, name: str = "www.example") -> bool:
+        """Whether the entry of this name was made from the step; what is judged is not kept as it came."""
+        entry = self.answers.get(name_from_text(name), step.rtype, self.mono)
+        return entry is not None and entry.is_of(step)
+
     def above(self, name: str, generation: int = GENERATION) -> Step | None:
         entry = self.answers.above(name_from_text(name), self.mono, generation)
         return None if entry is None else entry.step
@@ -198,7 +203,7 @@ def test_a_ttl_of_zero_is_for_this_transaction_only() -> None:
     # RFC 1035 §3.2.1
     cache = Cache()
     entry = cache.put(A, SECURE, ttl=0)
-    assert entry.step is A
+    assert entry.is_of(A)
     assert entry.verdict(GENERATION) is not None
     assert cache.get("www.example") is None
 
@@ -228,8 +233,8 @@ def test_ranks(old: Rank, new: Rank, replaced: bool, security: Security | None) 
     cache = Cache()
     cache.put(A, security, rank=old)
     kept = cache.put(OTHER_A, rank=new)
-    assert kept.step is (OTHER_A if replaced else A)
-    assert cache.get("www.example") is kept.step
+    assert kept.is_of(OTHER_A if replaced else A)
+    assert cache.has(OTHER_A if replaced else A)
 
 
 @pytest.mark.parametrize(("security", "replaced"), [(SECURE, True), (INSECURE, False), (BOGUS, False), (None, False)])
@@ -237,7 +242,9 @@ def test_ranks(old: Rank, new: Rank, replaced: bool, security: Security | None) 
 def test_only_secure_data_replaces_secure_data(security: Security | None, replaced: bool, rank: Rank) -> None:
     cache = Cache()
     cache.put(A, SECURE)
-    assert (cache.put(OTHER_A, security, rank=rank).step is OTHER_A) == replaced
+    assert cache.put(OTHER_A, security, rank=rank).is_of(OTHER_A) == replaced
+    assert cache.has(OTHER_A) == replaced
+    assert cache.has(A) != replaced
 
 
 def test_secure_under_other_anchors_protects_nothing() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resolver.cache.packets import LONGEST, PacketCache, cache_key, key_and_cookie, ttl_offsets
+from resolver.cache.packets import LONGEST, PacketCache, aged, cache_key, key_and_cookie, ttl_offsets
 from wire.reader import read
 
 COOKIES = st.binary(min_size=8, max_size=8) | st.binary(min_size=16, max_size=40)
@@ -143,15 +143,22 @@ def test_ttls_age_with_the_clock_and_never_exceed_what_is_left(response, stored,
         assert aged.flags == response.flags
 
 
-def test_offsets_are_those_of_ttls():
+def test_only_ttls_change():
     response = dns.message.make_response(dns.message.make_query("www.example.jp", "A", use_edns=True))
     response.answer.append(dns.rrset.from_text("www.example.jp.", 0x01020304, "IN", "A", "192.0.2.1", "192.0.2.2"))
+    response.answer.append(dns.rrset.from_text("other.example.", 0x01020304, "IN", "TXT", '"\\001\\002\\003\\004"'))
     response.authority.append(dns.rrset.from_text("jp.", 0x01020304, "IN", "NS", "a.dns.jp."))
     body = response.to_wire()[2:]
-    offsets = ttl_offsets(body)
-    assert len(offsets) == 3
-    assert all(body[offset : offset + 4] == b"\1\2\3\4" for offset in offsets)
-    assert body.count(b"\1\2\3\4") == 3
+    assert body.count(b"\1\2\3\4") == 5
+    for elapsed in (1, 0x01020303, 0x01020304, 0x01020305, 1 << 31):
+        left = max(0, 0x01020304 - elapsed).to_bytes(4, "big")
+        kept = body.replace(b"\1\2\3\4", left).replace(b"\4" + left, b"\4\1\2\3\4")  # the text of the TXT, after its length
+        assert aged(body, ttl_offsets(body), elapsed) == kept
+
+
+def test_a_response_without_question_or_records_has_no_ttls():
+    for body in (SMALL[2:], b"\x84\0" + bytes(8), b"\x84\0\0\0\0\0\0\0\0\1" + b"\0\0\x29\4\xd0" + bytes(6)):
+        assert ttl_offsets(body) == []
 
 
 # --- life and bounds ---------------------------------------------------------------------------------------------

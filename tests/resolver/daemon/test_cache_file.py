@@ -67,7 +67,7 @@ def test_what_was_known_is_known_again_and_judged_anew(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert restored(path, after) == count
     assert not path.exists()
-    assert all(entry.validated is None for entry in after.mesh.memory.answers.entries())
+    assert all(entry.security is None for entry in after.mesh.memory.answers.entries())
     assert [said(after.ask(*question)) for question in QUESTIONS] == first
     assert {ask.qtype for ask in after.asked} <= {t.DS, t.DNSKEY, t.A, t.AAAA}
     assert before_question() not in [(ask.qname, ask.qtype) for ask in after.asked]
@@ -119,7 +119,7 @@ def test_what_is_known_already_stays(path: Path) -> None:
     restored(path, after)
     entry = after.mesh.memory.answers.peek(*before_question(), after.now.mono)
     assert entry is not None
-    assert entry.validated is not None
+    assert entry.security is not None
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_the_proof_and_the_server_come_along(step: Step, name: str, rtype: str, 
     fitted, entry = known
     assert (fitted.server, fitted.zone, fitted.authority) == (step.server, step.zone, step.authority)
     assert fitted.rrsets == step.rrsets
-    assert entry.step is step
+    assert entry.is_of(step)
 
 
 def test_what_fits_is_the_very_step() -> None:
