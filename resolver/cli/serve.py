@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -15,14 +16,20 @@ from resolver.cli.common import config_options, load_or_exit
 @click.pass_context
 def serve(ctx: click.Context, file: Path | None, overrides: tuple[str, ...]) -> None:
     """Run the resolver in the foreground; logs go to standard error. SIGTERM and SIGINT stop it, SIGHUP reloads."""
-    config = load_or_exit(file, overrides)
-    _without_rich()
-    # Only now: a mistake in the configuration is told without the cost of the daemon's imports.
-    from resolver.config import default_file
-    from resolver.daemon import Source, run
+    # What is imported stays. Looking through it for garbage, again and again as it grows, would take a fifth of a start's
+    # processor time; supervisor and workers have it looked for once they run.
+    gc.disable()
+    try:
+        config = load_or_exit(file, overrides)
+        _without_rich()
+        # Only now: a mistake in the configuration is told without the cost of the daemon's imports.
+        from resolver.config import default_file
+        from resolver.daemon import Source, run
 
-    file = file or default_file()
-    ctx.exit(run(config, Source(file.absolute() if file is not None else None, overrides)))
+        file = file or default_file()
+        ctx.exit(run(config, Source(file.absolute() if file is not None else None, overrides)))
+    finally:
+        gc.enable()
 
 
 def _without_rich() -> None:

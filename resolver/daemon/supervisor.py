@@ -48,6 +48,8 @@ RETIRE_S: Final = 15.0
 """Seconds that a retiring worker gets until SIGKILL: more than any resolution takes."""
 READY_S: Final = 20.0
 """Seconds that a new worker may take until it answers."""
+FIRST_S: Final = 5.0
+"""Seconds that what runs beside the workers waits at most until the first of them all serve, or have failed."""
 
 HUNG_ROUNDS: Final = 4
 """Rounds of asking (half a minute) without an answer after which a worker counts as hung."""
@@ -178,10 +180,15 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
         for slot in self.slots:
             self._start(slot)
-        # Workers are told to serve before anything else is set up.
+        # Workers are told to serve before anything else is set up; where all of us share one processor, it is theirs until
+        # they do.
         await asyncio.gather(*self._attaching, return_exceptions=True)
+        if coming := [slot.current.came for slot in self.slots if slot.current is not None]:
+            await asyncio.wait(coming, timeout=FIRST_S)
         try:
             await self._owner.begin()
+            gc.freeze()
+            gc.enable()  # `akashi serve` starts without
             self._begun = True
             self._tell_ready()
             await self._gone.wait()

@@ -394,3 +394,4 @@ def tame_garbage_collection() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
+    gc.enable()  # `akashi serve` starts without
