@@ -163,6 +163,11 @@ def _summary(document: dict[str, Any], words: Words) -> Iterator[str]:
     yield answer["sentence"]
     for error in answer["errors"]:
         yield f"EDE {error['code']} ({error['name']}){': ' if error['text'] else ''}{error['text']}"
+    if document["policy"] is not None:
+        yield document["policy"]["sentence"]
+        if document["policy"]["changes"]:
+            yield from (f"  {record}" for record in document["policy"]["records"])
+            yield from (f"  EDE {e['code']} ({e['name']}): {e['text']}" for e in document["policy"]["errors"])
     if document["validity"] is not None:
         first = document["validity"]
         yield f"{words('page.validity')}: {first['covers']}, {first['expiration']} ({first['left']})"

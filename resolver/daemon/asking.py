@@ -15,6 +15,7 @@ from dataclasses import replace
 from resolver.daemon.worker import Plan
 from resolver.iteration.addresses import text_of
 from resolver.mesh import Mesh
+from resolver.policy.rules import Scope
 from resolver.resolution import Resolution
 from resolver.server.counters import Counters
 from resolver.server.driver import Driver
@@ -72,14 +73,16 @@ def alone(settings: Settings, zone: Name, address: Address, *, forward: bool = F
     return replace(settings, stub={**settings.stub, **table})
 
 
-async def resolve(driver: Driver, question: Question, *, checking_disabled: bool = False) -> Resolution:
-    """Resolve as for a client.
+async def resolve(
+    driver: Driver, question: Question, *, checking_disabled: bool = False, scope: Scope | None = None
+) -> Resolution:
+    """Resolve as for a client. `scope`: under which response policy, if any.
 
     Raises:
         ProberError: a bug.
     """
     future: asyncio.Future[Resolution] = asyncio.get_running_loop().create_future()
-    driver.submit(Waiter(future), question, checking_disabled=checking_disabled)
+    driver.submit(Waiter(future), question, checking_disabled=checking_disabled, scope=scope)
     return await future
 
 

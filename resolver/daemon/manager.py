@@ -28,6 +28,7 @@ from resolver.daemon import logs
 from resolver.daemon.build import anchor_tags
 from resolver.daemon.errors import StartError
 from resolver.daemon.notify import notify
+from resolver.daemon.policy.build import make_policy
 from resolver.daemon.policy.desk import Tables
 from resolver.daemon.prober import Prober
 from resolver.daemon.sockets import WorkerSockets
@@ -36,6 +37,7 @@ from resolver.daemon.supervisor import Body, Child, ReplaceError, Supervisor
 from resolver.daemon.trust.hub import TrustHub
 from resolver.daemon.trust.message import encode_trust
 from resolver.daemon.worker import Plan, make_plan, serve
+from resolver.policy.rules import ResponsePolicy
 from resolver.server import clock
 from trust.anchors import TrustPoints
 from trust.vocabulary import Question
@@ -172,6 +174,11 @@ class Manager:
         self._prober: Prober | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self.supervisor = Supervisor(sets, self._body(self._life), log, self)
+
+    def policy(self) -> ResponsePolicy | None:
+        """The response policy in force, for those who explain answers: workers have their own."""
+        tables = self.hooks.policy(self.config) if self.hooks.policy is not None else Tables()
+        return make_policy(self.config, tables.generation, {label: table for label, (_, table) in tables.zones.items()})
 
     def run(self) -> int:
         """Until the end; returns the exit status."""

@@ -16,12 +16,17 @@ from typing import Final
 import resolver
 from resolver.config import Config
 from resolver.daemon.asking import make_driver, resolve
+from resolver.daemon.errors import StartError
+from resolver.daemon.policy.build import label_of, make_policy
+from resolver.daemon.policy.file import PolicyFileError, read_table
 from resolver.daemon.survey import TIMEOUT_S, exchange, survey
 from resolver.daemon.worker import Plan, make_plan
 from resolver.explain.diagnosis import Fault, Link, find_fault
 from resolver.explain.evidence import Contact, Daemon, Evidence, Look, Survey
 from resolver.explain.report import Document, document
 from resolver.mesh import Mesh
+from resolver.policy.rules import ResponsePolicy
+from resolver.policy.table import ZoneTable
 from resolver.resolution import Resolution
 from resolver.server import clock
 from resolver.server.counters import Counters
@@ -31,6 +36,7 @@ from wire import types as t
 from wire.edns import EDE, NSID, read_ede
 from wire.name import ROOT, Name, parent
 from wire.rdata import name_end
+from wire.text import name_from_text
 
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (compared with, never bound)
 
@@ -55,7 +61,27 @@ async def _once(config: Config, question: Question, server: str | None, fresh: b
     async with prober(plan) as checked, prober(plan) as unchecked:
         said = Daemon() if fresh else await _ask_daemon(unchecked, question, _listening(config))
         only = Address(server, config.upstream.port) if server is not None else None
-        return await explain(checked, unchecked, question, only=only, daemon=said, language=language)
+        policy = _policy_of(config)
+        return await explain(checked, unchecked, question, only=only, daemon=said, policy=policy, language=language)
+
+
+def _policy_of(config: Config) -> ResponsePolicy | None:
+    """Local zones, DNS64, and policy zones that are files; those that are transferred only a running daemon has.
+
+    Raises:
+        StartError: a file is no policy zone.
+    """
+    tables: dict[str, ZoneTable] = {}
+    for source in config.policy.zones:
+        if source.file is None:
+            continue
+        try:
+            for table in read_table(source.file, name_from_text(source.zone)):
+                if table is not None:
+                    tables[label_of(source)] = table
+        except PolicyFileError as error:
+            raise StartError(str(error)) from None
+    return make_policy(config, 0, tables)
 
 
 @asynccontextmanager
@@ -79,6 +105,7 @@ async def explain(
     *,
     only: Address | None = None,
     daemon: Daemon | None = None,
+    policy: ResponsePolicy | None = None,
     language: str = "en",
 ) -> Document:
     """Look, gather what stands beside, and report.
@@ -87,6 +114,7 @@ async def explain(
         checked, unchecked: drivers with the memories to look with; two, so that the CD query is not answered from what the
             checked one has found.
         only: the only authority to ask for the final question. daemon: what the running resolver said.
+        policy: what clients are answered under.
     """
     resolution, cd = await asyncio.gather(resolve(checked, question), resolve(unchecked, question, checking_disabled=True))
     surveys: list[Survey] = []
@@ -100,6 +128,7 @@ async def explain(
         delegation = await resolve(checked, Question(surveys[0].zone, t.DS))
     if only is not None and surveys:
         resolution = _as_told_by(surveys[0], resolution)
+    governed = await resolve(checked, question, scope=policy.ordinary) if policy is not None else None
     evidence = Evidence(
         resolution,
         clock.now().wall,
@@ -111,6 +140,7 @@ async def explain(
         f"akashi {resolver.__version__}",
         delegation,
         only,
+        governed,
     )
     return document(evidence, language)
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from resolver.daemon.asking import Crashed, alone, make_driver, resolve
 from resolver.daemon.worker import Plan
 from resolver.explain.evidence import Daemon
+from resolver.policy.rules import ResponsePolicy
 from resolver.resolution import Resolution
 from resolver.server.counters import Counters
 from resolver.server.driver import Driver
@@ -82,6 +83,7 @@ class Prober:
         ignore_ntas: bool = False,
         server: Address | None = None,
         daemon: Daemon | None = None,
+        policy: ResponsePolicy | None = None,
         language: str = "en",
     ) -> dict[str, Any]:
         """The answer with its proof and what stands beside it: see `resolver.daemon.once.explain`."""
@@ -97,7 +99,9 @@ class Prober:
                     checked = self._make_driver(points, self._settings())
                 else:
                     checked = self._kept()
-                return await explain(checked, unchecked, question, only=server, daemon=daemon, language=language)
+                return await explain(
+                    checked, unchecked, question, only=server, daemon=daemon, policy=policy, language=language
+                )
             finally:
                 unchecked.close()
                 if own:

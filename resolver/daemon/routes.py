@@ -122,7 +122,11 @@ class _Routes:
         question = Question(name, t.A if rtype is None else rtype)
         return reply(
             await self._manager.prober.explain(
-                question, language=asked.get("lang", "en"), daemon=await self._remembered(question), **options
+                question,
+                language=asked.get("lang", "en"),
+                daemon=await self._remembered(question),
+                policy=self._manager.policy(),
+                **options,
             )
         )
 

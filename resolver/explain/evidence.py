@@ -99,6 +99,7 @@ class Evidence:
         resolution: the checked look with an empty memory; unchecked: the same question with CD set, apart from it.
         wall: seconds since 1970, against which validity left is told. by: who made it, "akashi 1.2.3".
         delegation: when there is no answer, what the parent says of the zone whose servers failed: the chain so far.
+        governed: the same question as a client asks it, under response policy; None when there is none.
         server: the only server asked for the final question, when the operator named one.
     """
 
@@ -112,3 +113,4 @@ class Evidence:
     by: str = "akashi"
     delegation: Resolution | None = None
     server: Address | None = None
+    governed: Resolution | None = None

@@ -227,6 +227,8 @@ class _Page:
             ("word.fresh", answer, answer["security"]),
             ("word.fresh.cd", document["unchecked"], "unchecked"),
         ]
+        if document["policy"] is not None and document["policy"]["handling"] == "answer":
+            looks.append(("word.client", document["policy"], "unchecked"))
         if daemon["source"] == "dns":
             looks += [("word.daemon", daemon["checked"], ""), ("word.daemon.cd", daemon["unchecked"], "unchecked")]
         columns = [self.say(key) for key in ("col.look", "col.rcode", "col.security", "col.data", "page.errors")]
@@ -248,8 +250,13 @@ class _Page:
         rows += [list(zip(columns, self._remembered(worker), strict=True)) for worker in daemon["workers"]]
         return (
             f'<section class="card looks"><h2>{self.say("page.compare")}</h2><p>{text(daemon["sentence"])}</p>'
-            f"{_table(columns, rows)}</section>"
+            f"{self._policy()}{_table(columns, rows)}</section>"
         )
+
+    def _policy(self) -> str:
+        """What response policy makes of it."""
+        policy = self.document["policy"]
+        return f"<p><strong>{self.say('page.policy')}</strong> {text(policy['sentence'])}</p>" if policy is not None else ""
 
     def _remembered(self, worker: Document) -> tuple[str, ...]:
         """A worker of the running resolver: what it would say from memory."""

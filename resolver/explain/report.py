@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from resolver.explain.diagnosis import Fault, Link, Party, answers, find_fault, next_step, sentence_of, who_can_mend
 from resolver.explain.evidence import Evidence
+from resolver.explain.governed import governed_of
 from resolver.explain.links import Document, Teller
 from resolver.explain.servers import daemon_fails, daemon_of, errors_of, survey_of, unchecked_of
 from resolver.explain.terms import mail_address
@@ -64,6 +65,7 @@ def document(evidence: Evidence, language: str = "en") -> Document:
             "errors": errors_of(resolution.errors),
             "records": [line for rrset, _ in resolution.answer for line in rrset_to_text(rrset, signatures=False)],
         },
+        "policy": governed_of(evidence, words),
         "fault": _fault(fault),
         "contacts": contacts,
         "validity": _first_to_expire(chain, steps),

@@ -203,6 +203,11 @@ class ResponsePolicy:
                 return Scope(self, rules, dns64=dns64, dnssec_ok=dnssec_ok, tcp=tcp, special=True)
         return self._ordinary[dnssec_ok, tcp]
 
+    @property
+    def ordinary(self) -> Scope:
+        """Of a client that no rule singles out, over UDP, without DO."""
+        return self._ordinary[False, False]
+
     def is_special(self, client: str) -> bool:
         """Whether some rule singles this client out."""
         if not self.by_client:

@@ -85,6 +85,18 @@ def test_the_schema_is_sound_and_refuses_what_it_does_not_know():
 # --- one document for each fault -----------------------------------------------------------------------------------
 
 
+def test_what_policy_makes_of_it(world, tmp_path):
+    """Local zones and policy zones from files count without a daemon, too; in Japanese as well."""
+    feed = tmp_path / "rpz"
+    feed.write_text("@ 60 SOA . . 1 60 60 60 60\nwww.example.jp CNAME rpz-drop.\n")
+    rules = f'policy.zones=[{{zone="rpz.test", file="{feed}"}}]'
+    told = world.explain("www.example.jp", "A", rules)["policy"]
+    assert (told["rules"][0]["zone"], told["handling"], told["changes"]) == ("rpz.test", "drop", True)
+    told = world.explain("www.example.jp", "A", 'policy.local-zones={"example.jp"="nxdomain"}')["policy"]
+    assert (told["rules"][0]["zone"], told["rcode"]) == ("local", "NXDOMAIN")
+    assert world.explain("www.example.net", "A", rules)["policy"] is None
+
+
 @pytest.mark.parametrize("fault", [f for f in CATALOGUE.values() if f.name != "silent"], ids=lambda fault: fault.name)
 def test_every_fault_is_explained(world, fault):
     document = world.explain(fault.question)

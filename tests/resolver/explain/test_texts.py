@@ -22,6 +22,7 @@ MADE = (
     | {"word.unchecked", "mark.signs", "mark.revoked", "mark.no-zone-key"}
     | {f"role.{role}" for role in ("KSK", "ZSK", "none")}
     | {f"{span}.{unit}" for span in ("left", "ago", "from") for unit in ("days", "hours", "minutes")}
+    | {f"policy.{key}" for key in ("passthru", "disabled", "drop", "truncate")}
     | {f"col.{key}" for key in ("server", "says", "security", "latency", "zone")}
 )
 """Keys that are put together."""
