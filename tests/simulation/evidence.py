@@ -28,7 +28,7 @@ class Evidence:
         data: until when an answer to a name and type lives. denials: the last denial or wildcard that a zone gave. Both
             also for those alone that could be validated (True).
         keys: when a zone's DNSKEY set came, and until when its signatures hold, of those that were right; all_keys: any.
-        delegations: when a referral to a zone, or its DS, came; referrals: without the latter.
+        delegations: when a referral to a zone, or its DS, came; referrals: without the latter; proofs: with their expiry.
         asked: when the last packet was sent for a zone.
         promises: until when a name and type, with or without CD, were promised to be answered, and under which trust.
         trusts: how often trust (NTAs) has changed; changed: when it did last. evictions: they may break promises.
@@ -40,6 +40,7 @@ class Evidence:
         self.keys: dict[Name, list[tuple[float, float]]] = {}
         self.all_keys: dict[Name, list[float]] = {}
         self.delegations: dict[Name, list[float]] = {}
+        self.proofs: dict[Name, list[tuple[float, float]]] = {}
         self.referrals: dict[Name, list[float]] = {}
         self.asked: dict[Name, float] = {}
         self.promises: dict[tuple[Name, int, bool], tuple[float, int, int]] = {}
@@ -77,9 +78,11 @@ class Evidence:
                 self.keys.setdefault(ask.qname, []).append((now, expires))
         if ask.qtype == t.DS:
             self.delegations.setdefault(ask.qname, []).append(now)
+            self.proofs.setdefault(ask.qname, []).append((now, expires))
         for rrset in message.authority:
             if rrset.rtype == t.NS and is_strict_subdomain(rrset.name, ask.zone):
                 self.delegations.setdefault(rrset.name, []).append(now)
+                self.proofs.setdefault(rrset.name, []).append((now, expires))
                 self.referrals.setdefault(rrset.name, []).append(now)
 
     def told(
@@ -122,11 +125,11 @@ class Evidence:
 
     def keeps(self, zone: Name, since: float, until: float) -> bool:
         """Whether the zone's trust was built before `since`, of sets all of which are live until then, and not again."""
-        kept = self.kept_since(zone, since)
-        if kept is None or kept < max(until - CUT_TTL, self.changed):
+        kept = max((each for each in self.keys.get(zone, ()) if each[0] <= since), default=None)
+        if kept is None or kept[0] < max(until - CUT_TTL, self.changed) or kept[1] < until:
             return False
-        before = [at for at in self.delegations.get(zone, ()) if at <= kept]
-        return bool(before) and before[-1] >= until - CUT_TTL
+        before = [each for each in self.proofs.get(zone, ()) if each[0] <= kept[0]]
+        return bool(before) and before[-1][0] >= until - CUT_TTL and before[-1][1] >= until
 
     def kept_since(self, zone: Name, before: float) -> float | None:
         """When the last right keys came before a time."""

@@ -235,6 +235,10 @@ class Oracle:
     def _hosters(self, domain: Domain) -> list[Domain]:
         return [d.hoster for d in self._chain(domain) if d.hoster is not None]
 
+    def _all_above(self, domain: Domain) -> list[Domain]:
+        """The zone, those above it, those in which its servers' names lie, and those above these."""
+        return [*self._chain(domain), *(above for host in self._hosters(domain) for above in self._all_above(host))]
+
     def _covered(self, name: Name, first: float, last: float) -> bool | None:
         """Whether an NTA covers the name: all that time, never, or (None) part of it."""
         part = False
@@ -257,7 +261,7 @@ class Oracle:
         checking: bool,
     ) -> None:
         """That of bogus zones whose servers are all there is a bogus failure."""
-        chain = {d.origin: d for link, _ in links for d in (*self._chain(link), *self._hosters(link))}.values()
+        chain = {d.origin: d for link, _ in links for d in self._all_above(link)}.values()
         moments = [m for d in chain for m in d.during(asked - CUT_TTL - FAILURE_S, answered)]
         bogus_only = checking and not any(m.status is Status.DOWN or m.rekeyed for m in moments)
         if bogus_only and resolution.security is not Security.BOGUS:
