@@ -66,6 +66,18 @@ def cpu_time(root: int) -> CpuTime:
     return CpuTime(user * _TICK_S, system * _TICK_S, running_ns / 1e9)
 
 
+def thread_times(root: int) -> dict[int, int]:
+    """Nanoseconds on a processor so far, by thread, of the tree."""
+    return {thread: spent for pid in tree(root) for thread, spent in _threads(pid)}
+
+
+def busiest_s(before: dict[int, int], after: dict[int, int]) -> float:
+    """Seconds that the thread took which took the most between two `thread_times`: a worker, or a thread of one that has
+    threads. What is divided among several can be done in no less time, however many processors there are.
+    """
+    return max((spent - before.get(thread, 0) for thread, spent in after.items()), default=0) / 1e9
+
+
 def memory(root: int) -> Memory:
     """Memory of the tree now."""
     rss = pss = 0
@@ -93,10 +105,13 @@ def _stat(pid: int) -> list[str] | None:
 
 
 def _running_ns(pid: int) -> int:
-    total = 0
+    return sum(spent for _, spent in _threads(pid))
+
+
+def _threads(pid: int) -> list[tuple[int, int]]:
+    """The threads of a process with their nanoseconds; none when it is gone."""
     try:
-        for task in (_PROC / str(pid) / "task").iterdir():
-            total += int((task / "schedstat").read_text().split()[0])
+        tasks = list((_PROC / str(pid) / "task").iterdir())
+        return [(int(task.name), int((task / "schedstat").read_text().split()[0])) for task in tasks]
     except OSError:
-        return 0
-    return total
+        return []

@@ -119,7 +119,9 @@ class _Run:
 
         figures: dict[str, float] = {}
         upstream_before = self.authority.counters()
+        threads = accounting.thread_times(self.program.pid)
         result, cpu = self._timed(self.workload.measured)
+        busiest_s = accounting.busiest_s(threads, accounting.thread_times(self.program.pid))
         upstream = self.authority.counters() - upstream_before
         self._check(result, "", remarks)
         answers = max(1, result.completed)
@@ -128,6 +130,8 @@ class _Run:
         figures["system_us"] = cpu.system_s / answers * 1e6
         figures["qps"] = result.completed / result.seconds
         figures["answers"] = result.completed
+        if busiest_s:
+            figures["capacity"] = result.completed / busiest_s
         figures["upstream"] = (upstream.udp + upstream.tcp) / answers
         figures["upstream_tcp"] = upstream.tcp / answers
         figures |= {f"latency_{key}_us": value for key, value in result.latency_us.items()}
