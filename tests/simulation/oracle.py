@@ -188,25 +188,42 @@ class Oracle:
 
     def _may_fetch(self, domain: Domain, name: Name, asked: float, answered: float, checking: bool) -> bool:
         """Whether what is not cached may be had now: from its servers, under keys and by delegations that may be cached."""
-        chain = self._chain(domain)
         trusting = not checking or self._covered(name, asked, answered) is not False
-        unsigned = trusting or self._is_unsigned(domain, asked, answered)
-        known = found = False
-        for dependency in chain:
-            moments = dependency.during(asked, answered)
-            known = known or trusting or self.seen.has_keys(dependency.origin, asked)
-            if unsigned:
-                answers = any(moment.said for moment in moments)
-            elif dependency is domain:
-                answers = any(moment.status is Status.GOOD or (moment.sound and known) for moment in moments)
-            else:
-                answers = any(moment.status is Status.GOOD for moment in moments)
-            if not answers and (dependency is domain or not (known and found)):
-                return False
-            found = found or self.seen.has_delegation(dependency.origin, asked, proven=unsigned and not trusting)
-            known = known or (unsigned and found)
-            if known and found:
+        unsigned = self._is_unsigned(domain, asked, answered)
+        moments = domain.during(asked, answered)
+        known = self.seen.has_keys(domain.origin, asked)
+        if trusting or unsigned:
+            answers = any(moment.said for moment in moments)
+        else:
+            answers = any(moment.status is Status.GOOD or (moment.sound and known) for moment in moments)
+        if not answers or not self._may_reach(domain, asked, answered):
+            return False
+        return trusting or self._may_trust(domain, asked, answered)
+
+    def _may_reach(self, domain: Domain, asked: float, answered: float) -> bool:
+        """Whether the way to the zone's servers may be known or found."""
+        chain = self._chain(domain)
+        for dependency, above in zip(chain, chain[1:], strict=False):
+            signed = any(moment.secured for moment in dependency.during(asked - CUT_TTL, answered))
+            if self.seen.has_delegation(dependency.origin, asked, proven=not signed):
                 return True
+            if not any(moment.said for moment in above.during(asked, answered)):
+                return False
+        return True
+
+    def _may_trust(self, domain: Domain, asked: float, answered: float) -> bool:
+        """Whether its keys, or the proof that there are none, may be known or found."""
+        chain = self._chain(domain)
+        for dependency, above in zip(chain, chain[1:], strict=False):
+            if any(not moment.secured for moment in dependency.during(asked - 3 * CUT_TTL, answered)):
+                heard = any(moment.said for moment in above.during(asked, answered))
+                if heard or self.seen.has_delegation(dependency.origin, asked, proven=True):
+                    return True
+        for dependency in chain:
+            if self.seen.has_keys(dependency.origin, asked):
+                return True
+            if not any(moment.status is Status.GOOD for moment in dependency.during(asked, answered)):
+                return False
         return True
 
     def _may_answer(self, domain: Domain, name: Name, asked: float, answered: float, checking: bool, life: float) -> bool:
