@@ -21,6 +21,7 @@ than allowed and that it was good once.
 
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import pairwise
 
 from resolver.resolution import Resolution
 from tests.simulation.evidence import Evidence
@@ -203,7 +204,7 @@ class Oracle:
     def _may_reach(self, domain: Domain, asked: float, answered: float) -> bool:
         """Whether the way to the zone's servers may be known or found."""
         chain = self._chain(domain)
-        for dependency, above in zip(chain, chain[1:], strict=False):
+        for dependency, above in pairwise(chain):
             signed = any(moment.secured for moment in dependency.during(asked - CUT_TTL, answered))
             if self.seen.has_delegation(dependency.origin, asked, proven=not signed):
                 return True
@@ -214,7 +215,7 @@ class Oracle:
     def _may_trust(self, domain: Domain, asked: float, answered: float) -> bool:
         """Whether its keys, or the proof that there are none, may be known or found."""
         chain = self._chain(domain)
-        for dependency, above in zip(chain, chain[1:], strict=False):
+        for dependency, above in pairwise(chain):
             if any(not moment.secured for moment in dependency.during(asked - 3 * CUT_TTL, answered)):
                 heard = any(moment.said for moment in above.during(asked, answered))
                 if heard or self.seen.has_delegation(dependency.origin, asked, proven=True):
