@@ -21,6 +21,7 @@ from wire import types as t
 from wire.name import (
     Name,
     canonical_key,
+    common_ancestor,
     count_labels,
     is_strict_subdomain,
     is_subdomain,
@@ -32,21 +33,21 @@ from wire.rrset import RRset
 
 
 class Nsec:
-    """One NSEC record. `next` is lower-cased."""
+    """One NSEC record. `next` is lower-cased; `key` is the owner's place in the canonical order."""
 
-    __slots__ = ("_high", "_low", "bitmap", "next", "owner", "rrset")
+    __slots__ = ("_high", "bitmap", "key", "next", "owner", "rrset")
 
     def __init__(self, rrset: RRset) -> None:
         self.rrset = rrset
         self.owner = rrset.name
         self.next, self.bitmap = nsec_parts(rrset.rdatas[0])
-        self._low = canonical_key(self.owner)
+        self.key = canonical_key(self.owner)
         self._high = canonical_key(self.next)
 
     @property
     def is_last(self) -> bool:
         """Whether the next name does not sort after the owner: the ring closes here."""
-        return self._low >= self._high
+        return self.key >= self._high
 
     def matches(self, name: Name) -> bool:
         """Whether this is the NSEC at `name`."""
@@ -54,19 +55,20 @@ class Nsec:
 
     def covers(self, name: Name) -> bool:
         """Whether `name` sorts strictly between owner and next name. Names of other zones are the caller's affair."""
-        return self._covers(canonical_key(name))
+        return self.covers_key(canonical_key(name))
 
-    def _covers(self, key: tuple[bytes, ...]) -> bool:
-        if self._low < self._high:
-            return self._low < key < self._high
-        return key > self._low or key < self._high
+    def covers_key(self, key: tuple[bytes, ...]) -> bool:
+        """The same for the name with this canonical key."""
+        if self.key < self._high:
+            return self.key < key < self._high
+        return key > self.key or key < self._high
 
     def speaks_of(self, name: Name, key: tuple[bytes, ...] | None = None) -> bool:
         """Whether `name` is covered and not out of this record's sight, below a delegation or a DNAME at its owner.
 
         `key`: the name's canonical key, when it is known already.
         """
-        if not self._covers(canonical_key(name) if key is None else key):
+        if not self.covers_key(canonical_key(name) if key is None else key):
             return False
         # RFC 6840 §4.1: a record with NS and no SOA, or with DNAME, must not deny names below its owner.
         if is_strict_subdomain(name, self.owner) and hides_subdomains(self.bitmap):
@@ -82,18 +84,8 @@ class Nsec:
         """The longest existing ancestor of the covered `name`: owner and next name are its nearest neighbours, so it
         shares the more with one of them (RFC 4592 §3.3.1).
         """
-        key = canonical_key(name)
-        return suffix(name, max(_shared(key, self._low), _shared(key, self._high)))
-
-
-def _shared(left: tuple[bytes, ...], right: tuple[bytes, ...]) -> int:
-    """How many labels two canonical keys have in common, from the root on."""
-    count = 0
-    for x, y in zip(left, right, strict=False):
-        if x != y:
-            break
-        count += 1
-    return count
+        left, right = common_ancestor(name, self.owner), common_ancestor(name, self.next)
+        return left if len(left) >= len(right) else right
 
 
 def nsec_matches(rrset: RRset, name: Name) -> bool:

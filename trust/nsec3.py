@@ -152,17 +152,22 @@ class Meter:
 
 
 class Chain:
-    """The usable NSEC3 records of one zone that share salt and iterations."""
+    """The usable NSEC3 records of one zone that share salt and iterations.
+
+    `hashes`: of names that were hashed, and paid for, already.
+    """
 
     __slots__ = ("_hashes", "_iterations", "_meter", "_salt", "links", "zone")
 
-    def __init__(self, zone: Name, salt: bytes, iterations: int, meter: Meter) -> None:
+    def __init__(
+        self, zone: Name, salt: bytes, iterations: int, meter: Meter, hashes: dict[Name, bytes] | None = None
+    ) -> None:
         self.zone = zone
         self.links: dict[bytes, Link] = {}
         self._salt = salt
         self._iterations = iterations
         self._meter = meter
-        self._hashes: dict[Name, bytes] = {}
+        self._hashes: dict[Name, bytes] = {} if hashes is None else hashes.copy()
 
     def hash(self, name: Name) -> bytes:
         """The name's hash, reckoned once.

@@ -75,7 +75,7 @@ class Denial:
     ) -> None:
         self.proof = proof
         self.reason = _REASONS[proof] if reason is None else reason
-        self.used = list(dict.fromkeys(used)) if len(used) > 1 else list(used)
+        self.used = _distinct(used) if len(used) > 1 else list(used)
         self.closest_encloser = closest_encloser
         self.name_error = name_error
         self._text = text
@@ -89,6 +89,18 @@ class Denial:
 
     def __repr__(self) -> str:
         return f"Denial({self.proof.value}, {self.text!r})"
+
+
+def _distinct(rrsets: tuple[RRset, ...]) -> list[RRset]:
+    """The sets, none twice: a record may serve for more than one name."""
+    out: list[RRset] = []
+    for rrset in rrsets:
+        for present in out:
+            if present is rrset:
+                break
+        else:
+            out.append(rrset)
+    return out
 
 
 def incomplete(text: str, names: tuple[Name | int, ...], *, idle: bool) -> Denial:

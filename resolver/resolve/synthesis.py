@@ -9,12 +9,12 @@ ANY, RRSIG, NSEC and NSEC3.
 
 from typing import Final
 
-from resolver.cache.denials import Ring, ZoneDenials
+from resolver.cache.denials import HashedDenials, Held, ZoneDenials
 from resolver.cache.memory import View
 from resolver.resolve.link import Link
+from trust import nsec, nsec3
 from trust.anchors import Nta
-from trust.denial import Denial, Proof, prove_name_error, prove_no_data, prove_wildcard
-from trust.nsec import Nsec
+from trust.denial import Denial, Proof, prove_wildcard
 from trust.nsec3 import nsec3_hash
 from trust.reason import Reason
 from trust.validate import Validated
@@ -47,17 +47,12 @@ def synthesise(question: Question, view: View) -> Link | None:
     if known.soa is None or known.soa[1] <= view.now.mono:
         return None
     if len(known.nsec):
-        found = _nsec_records(name, known, view.now.mono)
-        if found:
-            link = _answer(question, known, found, view)
-            if link is not None:
-                return link
-    for (salt, iterations), ring in known.nsec3.items():
-        if iterations > view.policy.nsec3_max_iterations:
-            continue
-        found = _nsec3_records(name, known.zone, salt, iterations, ring, view.now.mono)
-        if found:
-            link = _answer(question, known, found, view)
+        link = _by_nsec(question, known, view)
+        if link is not None:
+            return link
+    for hashed in known.nsec3.values():
+        if hashed.iterations <= view.policy.nsec3_max_iterations:
+            link = _by_nsec3(question, known, hashed, view)
             if link is not None:
                 return link
     return None
@@ -70,61 +65,98 @@ def _deepest(name: Name, view: View) -> ZoneDenials | None:
         return None
     current = name
     while (known := denials.get(current)) is None:
-        if current == ROOT:
+        # What the parent's records say of names below a cut is nothing (RFC 6840 §4.1); spare the attempt.
+        if current == ROOT or view.cut(current) is not None:
             return None
         current = parent(current)
-    # What the parent's records say of names below a cut is nothing (RFC 6840 §4.1); spare the attempt.
-    cut = view.closest_cut(name).zone
-    return known if is_subdomain(known.zone, cut) else None
+    return known
 
 
-def _nsec_records(name: Name, known: ZoneDenials, mono: float) -> list[Found]:
-    """The NSEC at or before the name, and the one at or before the wildcard that could stand for it."""
-    first = known.nsec.at_or_before(canonical_key(name), mono)
+def _by_nsec(question: Question, known: ZoneDenials, view: View) -> Link | None:
+    """What the NSEC at or before the name proves, with the one at or before the wildcard that could stand for it."""
+    name, rtype = question
+    mono = view.now.mono
+    key = canonical_key(name)
+    first = known.nsec.at_or_before(key, mono)
     if first is None:
-        return []
-    nsec = Nsec(first[0])
-    if nsec.matches(name):
-        return [first]
-    if not nsec.covers(name):
-        return []
-    second = known.nsec.at_or_before(canonical_key(wildcard(nsec.closest_encloser(name))), mono)
-    return [first] if second is None or second[0] is first[0] else [first, second]
+        return None
+    found = [first]
+    nsecs = [first.read]
+    if not first.read.matches(name):
+        if not first.read.covers_key(key):
+            return None
+        second = known.nsec.at_or_before(canonical_key(wildcard(first.read.closest_encloser(name))), mono)
+        if second is not None and second is not first:
+            found.append(second)
+            nsecs.append(second.read)
+    denial = nsec.name_error(name, nsecs)
+    kind = Kind.NXDOMAIN
+    if denial.proof is not Proof.PROVEN:
+        denial = nsec.no_data(name, rtype, nsecs)
+        kind = Kind.NODATA
+    if denial.proof is not Proof.PROVEN:
+        return None
+    used = [(held.rrset, held.expires) for held in found]
+    return _link(question, kind, [], denial, known, used, view)
 
 
-def _nsec3_records(name: Name, zone: Name, salt: bytes, iterations: int, ring: Ring[bytes], mono: float) -> list[Found]:
-    """The records of RFC 5155 §8.3 for the name, as far as they are cached.
+def _by_nsec3(question: Question, known: ZoneDenials, hashed: HashedDenials, view: View) -> Link | None:
+    """What the cached records of one chain prove: those of RFC 5155 §8.3 for the name, as far as they are there."""
+    name, rtype = question
+    zone = known.zone
+    chain = nsec3.Chain(zone, hashed.salt, hashed.iterations, nsec3.Meter(view.budget), hashed.hashes)
+    try:
+        found = _nsec3_records(name, zone, chain, hashed, view.now.mono)
+        if not found:
+            return None
+        for held in found:
+            chain.links[held.read.hash] = held.read
+        denial = nsec3.name_error(name, chain)
+        kind = Kind.NXDOMAIN
+        if denial.proof is not Proof.PROVEN:
+            denial = nsec3.no_data(name, rtype, chain)
+            kind = Kind.NODATA
+    except nsec3.OverLimitError:
+        return None
+    if denial.proof is not Proof.PROVEN:
+        return None
+    used = [(held.rrset, held.expires) for held in found]
+    return _link(question, kind, [], denial, known, used, view)
+
+
+def _nsec3_records(
+    name: Name, zone: Name, chain: nsec3.Chain, hashed: HashedDenials, mono: float
+) -> list[Held[nsec3.Link]]:
+    """The records for the name's closest encloser, next closer name and wildcard; empty when there is no use in them.
 
     From the apex down: the first ancestor without a matching record is the next closer name.
+
+    Raises:
+        OverLimitError: a limit is reached.
     """
-    encloser, at_encloser = zone, ring.at(nsec3_hash(zone, salt, iterations), mono)
+    ring = hashed.ring
+    encloser, at_encloser = zone, ring.at(chain.hash(zone), mono)
     for labels in range(count_labels(zone) + 1, count_labels(name) + 1):
         candidate = suffix(name, labels)
-        hashed = nsec3_hash(candidate, salt, iterations)
-        match = ring.at(hashed, mono)
+        hash_of = chain.hash(candidate)
+        match = ring.at(hash_of, mono)
         if match is None:
             if at_encloser is None:
                 return []
-            cover = ring.at_or_before(hashed, mono)
-            source = ring.at_or_before(nsec3_hash(wildcard(encloser), salt, iterations), mono)
-            found = [at_encloser] + [record for record in (cover, source) if record is not None]
-            return list({id(record[0]): record for record in found}.values())
+            source = wildcard(encloser)
+            hash_of_source = chain.hash(source)
+            if encloser == zone and not hashed.hashes:
+                hashed.hashes = {zone: chain.hash(zone), source: hash_of_source}
+            found = [at_encloser]
+            cover = ring.at_or_before(hash_of, mono)
+            if cover is not None and cover is not at_encloser:
+                found.append(cover)
+            at_source = ring.at_or_before(hash_of_source, mono)
+            if at_source is not None and at_source is not at_encloser and at_source is not cover:
+                found.append(at_source)
+            return found
         encloser, at_encloser = candidate, match
     return [] if at_encloser is None else [at_encloser]
-
-
-def _answer(question: Question, known: ZoneDenials, found: list[Found], view: View) -> Link | None:
-    """What the records prove about the question."""
-    name, rtype = question
-    zone, policy, budget = known.zone, view.policy, view.budget
-    records = [rrset for rrset, _ in found]
-    denial = prove_name_error(name, zone, records, policy, budget)
-    if denial.proof is Proof.PROVEN:
-        return _link(question, Kind.NXDOMAIN, [], denial, known, found, view)
-    denial = prove_no_data(name, rtype, zone, records, policy, budget)
-    if denial.proof is Proof.PROVEN:
-        return _link(question, Kind.NODATA, [], denial, known, found, view)
-    return None
 
 
 def _from_wildcard(question: Question, known: ZoneDenials, view: View) -> Link | None:
@@ -151,10 +183,15 @@ def _from_wildcard(question: Question, known: ZoneDenials, view: View) -> Link |
 
 def _covers(next_closer: Name, known: ZoneDenials, mono: float) -> list[Found]:
     """The cached records that may cover a next closer name: one of the NSEC chain, one of each NSEC3 chain."""
-    out = [known.nsec.at_or_before(canonical_key(next_closer), mono)]
-    for (salt, iterations), ring in known.nsec3.items():
-        out.append(ring.at_or_before(nsec3_hash(next_closer, salt, iterations), mono))
-    return [found for found in out if found is not None]
+    out: list[Found] = []
+    nsec_held = known.nsec.at_or_before(canonical_key(next_closer), mono)
+    if nsec_held is not None:
+        out.append((nsec_held.rrset, nsec_held.expires))
+    for hashed in known.nsec3.values():
+        held = hashed.ring.at_or_before(nsec3_hash(next_closer, hashed.salt, hashed.iterations), mono)
+        if held is not None:
+            out.append((held.rrset, held.expires))
+    return out
 
 
 def _link(
@@ -168,18 +205,34 @@ def _link(
 ) -> Link:
     """The synthesised step with its verdict. It ends with the first of the records it is made from."""
     name, rtype = question
-    used = [pair for pair in found if any(pair[0] is rrset for rrset in denial.used)]
-    rrsets = [RRset(name, r.rtype, r.ttl, r.rdatas, r.sigs) for r, _ in data]
-    authority = [rrset for rrset, _ in used]
-    if kind in (Kind.NXDOMAIN, Kind.NODATA):
+    authority: list[RRset] = []
+    until = float("inf")
+    if kind is Kind.NXDOMAIN or kind is Kind.NODATA:
         assert known.soa is not None  # looked at before any denial
-        authority.insert(0, known.soa[0])
-        used.append(known.soa)
+        soa, until = known.soa
+        authority.append(soa)
+    for rrset, expires in found:
+        for used in denial.used:
+            if used is rrset:
+                authority.append(rrset)
+                until = min(until, expires)
+                break
+    rrsets: list[RRset] = []
+    for rrset, expires in data:
+        rrsets.append(RRset(name, rrset.rtype, rrset.ttl, rrset.rdatas, rrset.sigs))
+        until = min(until, expires)
     target = rrsets[0].rdatas[0] if kind is Kind.CNAME else None
     step = Step(name, rtype, kind, rrsets, authority, known.zone, None, target)
-    note = Note(Reason.SYNTHESISED, f"from cached denials of {name_to_text(known.zone)}")
-    validated = Validated(Verdict(Security.SECURE, Reason.VALID, known.zone, notes=(note,)))
+    validated = Validated(_verdict(known))
     validated.authority = authority
     validated.denial = denial
     validated.zone = view.zones.get(known.zone)
-    return Link(step, validated, min(expires for _, expires in used + data))
+    return Link(step, validated, until)
+
+
+def _verdict(known: ZoneDenials) -> Verdict:
+    """The same for all that is made of one zone's denials."""
+    if known.verdict is None:
+        note = Note(Reason.SYNTHESISED, f"from cached denials of {name_to_text(known.zone)}")
+        known.verdict = Verdict(Security.SECURE, Reason.VALID, known.zone, notes=(note,))
+    return known.verdict

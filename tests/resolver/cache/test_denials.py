@@ -1,6 +1,7 @@
 """What zones have proven not to exist: order, ends, bounds."""
 
 from resolver.cache.denials import DenialCache, Ring
+from trust.nsec import Nsec
 from wire.name import Name, canonical_key
 from wire.rrset import RRset
 from wire.text import name_from_text, rrsets_from_text
@@ -18,14 +19,19 @@ def key(name: str) -> tuple[bytes, ...]:
 
 
 def test_the_predecessor_is_found_and_the_ring_closes() -> None:
-    ring: Ring[tuple[bytes, ...]] = Ring()
+    ring: Ring[tuple[bytes, ...], Nsec] = Ring()
+
+    def put(owner: str, next_name: str) -> int:
+        rrset = nsec(owner, next_name)
+        return ring.put(key(owner), rrset, Nsec(rrset), 10.0)
+
     for owner in ("b.example.", "d.example.", "a.b.example."):
-        assert ring.put(key(owner), nsec(owner, "z.example."), 10.0) == 1
-    assert ring.put(key("b.example."), nsec("b.example.", "c.example."), 10.0) == 0
+        assert put(owner, "z.example.") == 1
+    assert put("b.example.", "c.example.") == 0
 
     def before(name: str) -> Name | None:
         found = ring.at_or_before(key(name), 0.0)
-        return None if found is None else found[0].name
+        return None if found is None else found.rrset.name
 
     assert before("b.example.") == name_from_text("b.example.")
     assert before("c.example.") == name_from_text("a.b.example.")
@@ -33,6 +39,30 @@ def test_the_predecessor_is_found_and_the_ring_closes() -> None:
     assert before("a.example.") == name_from_text("d.example.")  # round to the last
     assert ring.at_or_before(key("b.example."), 10.0) is None  # expired
     assert ring.at(key("c.example."), 0.0) is None
+    at_b = ring.at(key("b.example."), 0.0)
+    assert at_b is not None
+    assert at_b.read.next == name_from_text("c.example.")  # what was put last
+
+
+def test_only_the_very_same_record_is_renewed() -> None:
+    ring: Ring[tuple[bytes, ...], Nsec] = Ring()
+    known = nsec("b.example.", "c.example.")
+    ring.put(key("b.example."), known, Nsec(known), 10.0)
+    assert not ring.renew(nsec("d.example.", "c.example."), 20.0)
+    assert not ring.renew(nsec("b.example.", "d.example."), 20.0)
+    signed = nsec("b.example.", "c.example.")
+    signed.sigs.append(b"another")
+    assert not ring.renew(signed, 20.0)
+    assert ring.at(key("b.example."), 10.0) is None
+    assert ring.renew(nsec("b.example.", "c.example."), 20.0)
+    assert ring.at(key("b.example."), 10.0) is not None
+
+
+def test_records_of_no_use_for_proofs_are_not_kept() -> None:
+    cache = DenialCache()
+    cache.learn(ZONE, [nsec("a.example.", "b.example.com.")], 10.0)  # the next name is another zone's
+    cache.learn(ZONE, [nsec("a.other.", "b.example.")], 10.0)
+    assert len(cache) == 0
 
 
 def test_a_zone_that_is_full_starts_over() -> None:
