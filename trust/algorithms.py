@@ -98,28 +98,25 @@ class Key:
             return False
         return True
 
-    def holds(self, signature: bytes, data: bytes) -> bool:
-        """Whether this very signature of this very data was verified before and is still remembered. Times, names and
-        flags are not part of it: whoever asks has looked at them anew.
+    def holds(self, mark: bytes) -> bool:
+        """Whether what has this mark was verified before and is still remembered. Times, names and flags are not part of
+        it: whoever asks has looked at them anew.
         """
         held = self._held
-        if held is None:
-            return False
-        mark = _mark(signature, data)
-        if mark not in held:
+        if held is None or mark not in held:
             return False
         del held[mark]
         held[mark] = None  # the least recently used goes first
         return True
 
-    def hold(self, signature: bytes, data: bytes) -> None:
-        """Remember that the signature of the data was verified."""
+    def hold(self, mark: bytes) -> None:
+        """Remember that what has this mark was verified."""
         held = self._held
         if held is None:
             held = self._held = {}
         elif len(held) >= HELD:
             del held[next(iter(held))]
-        held[_mark(signature, data)] = None
+        held[mark] = None
 
     def matches_ds(self, owner: Name, ds: bytes) -> bool:
         """Whether `ds` (RDATA of a DS at `owner`) is of this key: tag, algorithm and digest (RFC 4034 §5)."""
@@ -129,8 +126,8 @@ class Key:
         return f"Key(tag={self.tag}, algorithm={self.algorithm}, flags={self.flags})"
 
 
-def _mark(signature: bytes, data: bytes) -> bytes:
-    """Stands for a signature and its data; the length keeps the two apart."""
+def mark(signature: bytes, data: bytes) -> bytes:
+    """Stands for this very signature of this very data; the length keeps the two apart."""
     return hashlib.sha256(len(signature).to_bytes(2, "big") + signature + data).digest()
 
 

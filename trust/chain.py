@@ -285,7 +285,7 @@ class Walker:
             result = self.verify(rrset, giver)
             if result.ok:
                 out.records.append(rrset)
-                out.results[id(rrset)] = result
+                out.results.append(result)
             else:
                 out.failed.append(result)
         return out

@@ -104,7 +104,7 @@ class VerifiedDenials:
     """The NSEC and NSEC3 RRsets of an authority section, sorted by whether a key of one zone signs them.
 
     Attributes:
-        records: those that hold; `results`: the result of each, by `id`. `failed`: results of the others.
+        records: those that hold; `results`: the result of each, in the same order. `failed`: results of the others.
         over: whether there were more than are looked at.
     """
 
@@ -112,13 +112,19 @@ class VerifiedDenials:
 
     def __init__(self) -> None:
         self.records: list[RRset] = []
-        self.results: dict[int, SignatureResult] = {}
+        self.results: list[SignatureResult] = []
         self.failed: list[SignatureResult] = []
         self.over = False
 
-    def of(self, used: Sequence[RRset]) -> list[SignatureResult]:
+    def of(self, used: list[RRset]) -> list[SignatureResult]:
         """The results of the records a proof rests on; of all when it names none."""
-        return [self.results[id(rrset)] for rrset in used if id(rrset) in self.results] or list(self.results.values())
+        found: list[SignatureResult] = []
+        for rrset in used:
+            for place, record in enumerate(self.records):
+                if record is rrset:
+                    found.append(self.results[place])
+                    break
+        return found or self.results
 
     def failure(self, denial: Denial) -> tuple[Reason, str, tuple[Note, ...]]:
         """Why there is no proof: what is wrong with the records' signatures tells more than what is then missing.

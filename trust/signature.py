@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from trust.algorithms import Key
+from trust.algorithms import Key, mark
 from trust.policy import Budget, Policy, limit_text
 from trust.reason import Reason
 from wire import types as t
@@ -32,6 +32,8 @@ TIMELESS_LEFT: Final = 60
 """Seconds that a signature counts as valid yet when times do not count (`Policy.timeless`)."""
 _REPEATED: Final = frozenset((t.SOA, t.NSEC, t.NSEC3))
 """Types whose very records come again with other answers: what the key verified of them it need not verify twice."""
+_VALID: Final = Reason.VALID  # a member of an enum takes the compiled core two look-ups, a constant none
+_MISSING: Final = Reason.RRSIG_MISSING
 _HALF: Final = 1 << 31
 _MASK: Final = (1 << 32) - 1
 
@@ -122,7 +124,7 @@ def verify_rrset(
     now_wall: float,
     policy: Policy,
     budget: Budget,
-    sigs: Sequence[Rrsig] | None = None,
+    sigs: list[Rrsig] | None = None,
 ) -> SignatureResult:
     """Whether a signature by one of the keys of `zone` holds for `rrset` at `now_wall` (seconds since 1970).
 
@@ -159,22 +161,22 @@ def verify_rrset(
         expanded = sig.labels < owner_labels
         encloser = suffix(owner, sig.labels) if expanded else None
         data = signed_data(rrset, sig, owner if encloser is None else wildcard(encloser))
+        marked = mark(sig.signature, data) if repeats else b""
         for tried, key in enumerate(candidates):
             if tried >= KEYS_PER_TAG.value and tried >= budget.ceiling(KEYS_PER_TAG, tried + 1):
                 return failure.limit(KEYS_PER_TAG)
             if failed >= SIG_FAILURES.value and failed >= budget.ceiling(SIG_FAILURES, failed + 1):
                 return failure.limit(SIG_FAILURES)
-            held = repeats and key.holds(sig.signature, data)
+            held = repeats and key.holds(marked)
             if not held and not budget.take_verification():
                 assert budget.hit is not None
                 return failure.limit(budget.hit)
             if held or key.verifies(sig.signature, data):
                 if repeats and not held:
-                    key.hold(sig.signature, data)
+                    key.hold(marked)
                 left = TIMELESS_LEFT if policy.timeless else _difference(sig.expiration, now)
-                return SignatureResult(
-                    True, Reason.VALID, "", sig, key, encloser, min(rrset.ttl, sig.original_ttl, left), left
-                )
+                ttl_cap_s = min(min(rrset.ttl, sig.original_ttl), left)
+                return SignatureResult(True, _VALID, "", sig, key, encloser, ttl_cap_s, left)
             failed += 1
         failure.note(_RANK_INVALID, Reason.SIGNATURE_INVALID, sig)
     return failure.result()
@@ -187,7 +189,7 @@ def verify_exact(
     now_wall: float,
     policy: Policy,
     budget: Budget,
-    sigs: Sequence[Rrsig] | None = None,
+    sigs: list[Rrsig] | None = None,
 ) -> SignatureResult:
     """As `verify_rrset`, for sets that never come from a wildcard: SOA, DNSKEY, DS, NSEC, NSEC3.
 
@@ -211,6 +213,8 @@ def self_signed(rrset: RRset, key: Key, now_wall: float, policy: Policy, budget:
 
 def parse_signatures(rrset: RRset) -> list[Rrsig]:
     """The set's signatures taken apart: one more than is ever looked at, so that it shows when there are too many."""
+    if len(rrset.sigs) == 1:
+        return [Rrsig(rrset.sigs[0])]
     return [Rrsig(rdata) for rdata in rrset.sigs[: RRSIGS_PER_RRSET.hard + 1]]
 
 
@@ -323,7 +327,7 @@ class _Failure:
         self.zone = zone
         self.now = now
         self.rank = 0
-        self.reason = Reason.RRSIG_MISSING
+        self.reason = _MISSING
         self.sig: Rrsig | None = None
         self.detail = ""
 

@@ -210,7 +210,7 @@ class _Check:
             Reason.RRSIG_MALFORMED if result.ok else result.reason, result.text or "signature by an impossible signer"
         )
 
-    def _by_keys(self, rrset: RRset, sigs: Sequence[Rrsig], signer: Name, trust: ZoneTrust) -> Verdict:
+    def _by_keys(self, rrset: RRset, sigs: list[Rrsig], signer: Name, trust: ZoneTrust) -> Verdict:
         """The set under the keys of the secure zone `trust`, which its signature claims to be of."""
         if trust.zone != signer:
             # RFC 4035 §5.3.1: the signer's name is the name of the zone that contains the set; no such zone exists.
@@ -300,13 +300,12 @@ class _Check:
     def _by_denial(self, denial: Denial, verified: VerifiedDenials, trust: ZoneTrust) -> Verdict:
         """What a proof amounts to."""
         self.out.denial = denial
-        results = verified.results
-        for rrset in verified.records:
-            self.out.add(rrset, results[id(rrset)])
+        for place, rrset in enumerate(verified.records):
+            self.out.add(rrset, verified.results[place])
         if denial.proof is Proof.PROVEN or denial.proof is Proof.NO_DELEGATION:
             for result in verified.of(denial.used):
                 self._cap(result)
-            self.out.authority = list(verified.records)
+            self.out.authority = verified.records
             return trust.verdict
         if denial.proof is Proof.OPT_OUT or denial.proof is Proof.ITERATIONS:
             return Verdict(Security.INSECURE, denial.reason, trust.zone, denial.text)
@@ -336,7 +335,7 @@ class _Check:
             self.out.zone = trust
         return base, trust
 
-    def _verify(self, rrset: RRset, trust: ZoneTrust, sigs: Sequence[Rrsig]) -> SignatureResult:
+    def _verify(self, rrset: RRset, trust: ZoneTrust, sigs: list[Rrsig]) -> SignatureResult:
         assert trust.keys is not None  # it is secure
         return verify_rrset(rrset, trust.keys, trust.zone, self.walker.now.wall, self.view.policy, self.view.budget, sigs)
 

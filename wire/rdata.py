@@ -102,6 +102,14 @@ class Rrsig:
         "signature",
         "signer",
     )
+    # What `unpack_from` gives could be anything: said here, the compiled core knows better.
+    covered: int
+    algorithm: int
+    labels: int
+    original_ttl: int
+    expiration: int
+    inception: int
+    key_tag: int
 
     def __init__(self, rdata: bytes) -> None:
         (

@@ -36,6 +36,8 @@ _QUESTION: Final = struct.Struct("!HH")
 _RR: Final = struct.Struct("!HHIH")
 _POINTED_RR: Final = struct.Struct("!HHHIH")
 _NAME: Final = LAYOUTS[t.NS]
+_FEW: Final = 8
+"""Sets in a section up to which looking at each is cheaper than a dictionary."""
 
 Names = dict[int, Name]
 """Offsets in the packet at which a name is known to begin, with the name."""
@@ -85,6 +87,12 @@ def read_head(wire: bytes) -> Message:
 def _read_head(wire: bytes) -> tuple[Message, int, Names, tuple[int, int, int]]:
     if len(wire) < 12:
         raise FormError("shorter than a header")
+    ident: int
+    flags: int
+    questions: int
+    answers: int
+    authorities: int
+    additionals: int
     ident, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(wire)
     message = Message(ident, flags)
     names: Names = {}
@@ -115,10 +123,16 @@ def _read_head(wire: bytes) -> tuple[Message, int, Names, tuple[int, int, int]]:
 
 def _read_section(wire: bytes, pos: int, count: int, section: list[RRset], names: Names, message: Message | None) -> int:
     """Read `count` records at `pos` into `section`; `message` is given for the additional section, where OPT may be."""
-    sets: dict[tuple[Name, int, int], RRset] = {}
+    sets: dict[tuple[Name, int, int], RRset] | None = None  # where there are more than a few
     rrset: RRset | None = None  # the one that the last record joined; often the next one does too
     several = False  # whether some set has more than one record, or signature: else there are no duplicates
     size = len(wire)
+    # What `unpack_from` gives could be anything: said here, the compiled core knows better.
+    pointer: int
+    rtype: int
+    rclass: int
+    ttl: int
+    length: int
     for _ in range(count):
         first = wire[pos]
         if first >= 0xC0:
@@ -151,15 +165,18 @@ def _read_section(wire: bytes, pos: int, count: int, section: list[RRset], names
         if ttl > MAX_TTL:
             ttl = 0  # RFC 2181 §8
         if rrset is None or set_type != rrset.rtype or owner != rrset.name or rclass != rrset.rclass:
-            key = (owner, set_type, rclass)
-            rrset = sets.get(key)
+            if sets is None and len(section) > _FEW:
+                sets = {(one.name, one.rtype, one.rclass): one for one in section}
+            rrset = _find(section, owner, set_type, rclass) if sets is None else sets.get((owner, set_type, rclass))
             if rrset is None:
                 # Lists made with their first member have no room to spare: a million of them are remembered.
                 if rtype == t.RRSIG:
-                    sets[key] = rrset = RRset(owner, set_type, ttl, [], [rdata], rclass)
+                    rrset = RRset(owner, set_type, ttl, [], [rdata], rclass)
                 else:
-                    sets[key] = rrset = RRset(owner, set_type, ttl, [rdata], [], rclass)
+                    rrset = RRset(owner, set_type, ttl, [rdata], [], rclass)
                 section.append(rrset)
+                if sets is not None:
+                    sets[owner, set_type, rclass] = rrset
                 continue
         if rtype == t.RRSIG:
             if rrset.sigs:
@@ -177,6 +194,14 @@ def _read_section(wire: bytes, pos: int, count: int, section: list[RRset], names
     if several:
         _drop_duplicates(section)
     return pos
+
+
+def _find(section: list[RRset], owner: Name, rtype: int, rclass: int) -> RRset | None:
+    """The set with this name, type and class."""
+    for rrset in section:
+        if rrset.rtype == rtype and rrset.rclass == rclass and rrset.name == owner:
+            return rrset
+    return None
 
 
 def _drop_duplicates(section: list[RRset]) -> None:

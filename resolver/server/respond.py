@@ -92,13 +92,8 @@ def respond(
         # RFC 6840 §5.7, §5.8: AD=1 in a query is a request for AD in the response.
         if security is Security.SECURE and not checking_disabled and (dnssec_ok or query.flags & t.AD):
             flags |= t.AD
-        answer = _aged(resolution.answer, mono)
-        authority = _aged(resolution.authority, mono)
-        if not dnssec_ok:
-            qtype = query.qtype
-            if qtype != t.ANY:
-                answer = [pair for pair in answer if pair[0].rtype == qtype or pair[0].rtype not in DNSSEC_TYPES]
-            authority = [pair for pair in authority if pair[0].rtype not in DNSSEC_TYPES]
+        answer = _shown(resolution.answer, mono, query.qtype, everything=dnssec_ok or query.qtype == t.ANY)
+        authority = _shown(resolution.authority, mono, 0, everything=dnssec_ok)
         if query.qtype == t.ANY and transport is Transport.UDP:
             answer = _one_of_any(answer)
     signatures = dnssec_ok or query.qtype == t.RRSIG
@@ -152,9 +147,16 @@ def truncated(response: bytes) -> bytes:
     return response[:2] + bytes((response[2] | t.TC >> 8,)) + response[3:6] + bytes(6) + response[12:pos]
 
 
-def _aged(pairs: list[tuple[RRset, float]], mono: float) -> list[tuple[RRset, int]]:
-    """RRsets with the TTL left, to the nearest second: what has just been fetched has its whole TTL."""
-    return [(rrset, max(int(expires - mono + 0.5), 0)) for rrset, expires in pairs]
+def _shown(pairs: list[tuple[RRset, float]], mono: float, qtype: int, *, everything: bool) -> list[tuple[RRset, int]]:
+    """What the client is to see, with the TTL left, to the nearest second: what has just been fetched has its whole TTL.
+
+    Unless it sees everything, DNSSEC's records only when they are of the type asked for.
+    """
+    shown: list[tuple[RRset, int]] = []
+    for rrset, expires in pairs:
+        if everything or rrset.rtype not in DNSSEC_TYPES or rrset.rtype == qtype:
+            shown.append((rrset, max(int(expires - mono + 0.5), 0)))
+    return shown
 
 
 def _compose(
