@@ -16,6 +16,7 @@ RFC 4035 §5.4, RFC 5155 §8, RFC 6840 §4, RFC 9276 §3.2, RFC 9824; CVE-2023-5
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from trust import nsec, nsec3
 from trust.policy import Budget, Policy, limit_text
@@ -25,6 +26,8 @@ from wire import types as t
 from wire.limits import DENIAL_RECORDS
 from wire.name import Name, is_strict_subdomain, is_subdomain
 from wire.rrset import RRset
+
+_PROVEN: Final = Proof.PROVEN
 
 __all__ = ["Denial", "Proof", "prove_name_error", "prove_no_data", "prove_no_ds", "prove_wildcard"]
 
@@ -123,14 +126,14 @@ def _prove(
     nsecs = nsec.usable(denials, zone)
     if nsecs:
         denial = by_nsec(nsecs)
-        if denial.proof.holds:
+        if denial.proof is _PROVEN or denial.proof.holds:
             return denial
         failures.append(denial)
     try:
         chains, dear = nsec3.chains(denials, zone, policy, budget)
         for chain in chains:
             denial = by_nsec3(chain)
-            if denial.proof.holds:
+            if denial.proof is _PROVEN or denial.proof.holds:
                 return denial
             failures.append(denial)
     except nsec3.OverLimitError as error:

@@ -40,6 +40,9 @@ class Proof(Enum):
 
 _HOLDS: Final = frozenset((Proof.PROVEN, Proof.OPT_OUT, Proof.NO_DELEGATION))
 
+# A member of an enum takes the compiled core two look-ups, and its hash a call of a Python function; a constant none.
+_PROVEN: Final = Proof.PROVEN
+_VALID: Final = Reason.VALID
 _REASONS: Final = {
     Proof.PROVEN: Reason.VALID,
     Proof.OPT_OUT: Reason.OPT_OUT,
@@ -74,7 +77,9 @@ class Denial:
         name_error: bool = False,
     ) -> None:
         self.proof = proof
-        self.reason = _REASONS[proof] if reason is None else reason
+        if reason is None:
+            reason = _VALID if proof is _PROVEN else _REASONS[proof]
+        self.reason = reason
         self.used = _distinct(used) if len(used) > 1 else list(used)
         self.closest_encloser = closest_encloser
         self.name_error = name_error

@@ -35,6 +35,16 @@ from wire.text import name_to_text, type_to_text
 
 __all__ = ["Validated", "validate"]
 
+# A member of an enum takes the compiled core two look-ups, a constant none.
+_NODATA: Final = Kind.NODATA
+_NXDOMAIN: Final = Kind.NXDOMAIN
+_ANSWER: Final = Kind.ANSWER
+_CNAME: Final = Kind.CNAME
+_SECURE: Final = Security.SECURE
+_BOGUS: Final = Security.BOGUS
+_INSECURE: Final = Security.INSECURE
+_PROVEN: Final = Proof.PROVEN
+
 
 class Validated:
     """The verdict on one step, with its evidence.
@@ -117,7 +127,7 @@ class _Check:
         governing = walker.points.governing(subject, walker.now.wall)
         if governing is None:
             trust = untrusted(subject, walker.points.generation)
-            return Verdict(Security.INSECURE, trust.reason, subject, trust.text)
+            return Verdict(_INSECURE, trust.reason, subject, trust.text)
         if isinstance(governing, Nta):
             return self._under_nta(governing)
         zone = step.zone
@@ -133,7 +143,7 @@ class _Check:
         It is the one that `judge` comes to, without its ways of waiting for what is not known.
         """
         step = self.step
-        denied = step.kind is Kind.NODATA or step.kind is Kind.NXDOMAIN
+        denied = step.kind is _NODATA or step.kind is _NXDOMAIN
         if denied:
             signed: Sequence[RRset] = self._denial_records()
         else:
@@ -153,7 +163,7 @@ class _Check:
 
     def judge(self) -> Steps[Verdict]:
         """The verdict on the step."""
-        if self.step.kind is Kind.NODATA or self.step.kind is Kind.NXDOMAIN:
+        if self.step.kind is _NODATA or self.step.kind is _NXDOMAIN:
             return (yield from self._denied())
         return (yield from self._positive())
 
@@ -165,7 +175,7 @@ class _Check:
 
     def _positive(self) -> Steps[Verdict]:
         """Data or an alias: each set on its own; the least trusted decides."""
-        if self.step.rtype == t.RRSIG and self.step.kind is Kind.ANSWER:
+        if self.step.rtype == t.RRSIG and self.step.kind is _ANSWER:
             return _unsignable(self.step.name)
         least: Verdict | None = None
         for rrset in self.step.rrsets:
@@ -173,9 +183,9 @@ class _Check:
                 verdict = _unsignable(rrset.name)
             else:
                 verdict = yield from self._rrset(rrset)
-            if verdict.security is Security.BOGUS:
+            if verdict.security is _BOGUS:
                 return verdict
-            if least is None or least.security is Security.SECURE:
+            if least is None or least.security is _SECURE:
                 least = verdict
         assert least is not None  # _fault: there is a set
         return least
@@ -186,10 +196,10 @@ class _Check:
         problem: Verdict | None = None
         for signer in signers_of((rrset,), self.step.name, self.floor, strict=self.strict)[:SIGNERS]:
             trust = yield from self._zone(signer)
-            if trust.security is Security.INSECURE:
+            if trust.security is _INSECURE:
                 return trust.verdict
             verdict = self._by_keys(rrset, sigs, signer, trust) if trust.secure else trust.verdict
-            if verdict.security is not Security.BOGUS:
+            if verdict.security is not _BOGUS:
                 return verdict
             problem = problem or verdict
         if problem is not None:
@@ -246,16 +256,16 @@ class _Check:
         problem: Verdict | None = None
         for signer in signers_of(records, step.name, self.floor, strict=self.strict)[:SIGNERS]:
             trust = yield from self._zone(signer)
-            if trust.security is Security.INSECURE:
+            if trust.security is _INSECURE:
                 return trust.verdict
             verdict = self._prove(records, signer, trust) if trust.secure else trust.verdict
-            if verdict.security is not Security.BOGUS:
+            if verdict.security is not _BOGUS:
                 return verdict
             problem = problem or verdict
         if problem is not None:
             return problem
         # A name that does not exist is no zone cut, so the cut would be above it; so it would be for a DS.
-        above = self.strict or (step.kind is Kind.NXDOMAIN and step.name != ROOT)
+        above = self.strict or (step.kind is _NXDOMAIN and step.name != ROOT)
         target = parent(step.name) if above else step.name
         base, trust = yield from self._unseen(target, next((r.name for r in records if r.rtype == t.SOA), None))
         if _decides(base, trust):
@@ -278,12 +288,12 @@ class _Check:
             text = f"signer's name {name_to_text(signer)} is no zone for the denial of {_describe(step.name, step.rtype)}"
             return self._bogus(Reason.RRSIG_MALFORMED, text)
         verified = self.walker.verify_denials(step.authority, trust)
-        if step.kind is Kind.NXDOMAIN:
+        if step.kind is _NXDOMAIN:
             denial = prove_name_error(step.name, trust.zone, verified.records, policy, budget)
         else:
             denial = prove_no_data(step.name, step.rtype, trust.zone, verified.records, policy, budget)
         verdict = self._by_denial(denial, verified, trust)
-        if verdict.security is not Security.SECURE:
+        if verdict.security is not _SECURE:
             return verdict
         # RFC 4035 §3.2.3: AD says that the authority section is authentic, so the SOA must be.
         for soa in records:
@@ -302,13 +312,13 @@ class _Check:
         self.out.denial = denial
         for place, rrset in enumerate(verified.records):
             self.out.add(rrset, verified.results[place])
-        if denial.proof is Proof.PROVEN or denial.proof is Proof.NO_DELEGATION:
+        if denial.proof is _PROVEN or denial.proof is Proof.NO_DELEGATION:
             for result in verified.of(denial.used):
                 self._cap(result)
             self.out.authority = verified.records
             return trust.verdict
         if denial.proof is Proof.OPT_OUT or denial.proof is Proof.ITERATIONS:
-            return Verdict(Security.INSECURE, denial.reason, trust.zone, denial.text)
+            return Verdict(_INSECURE, denial.reason, trust.zone, denial.text)
         reason, text, notes = verified.failure(denial)
         what = _describe(self.step.name, self.step.rtype)
         if text == denial.text and reason is not Reason.LIMIT:
@@ -350,15 +360,15 @@ class _Check:
             reason, text, notes = Reason.LIMIT, limit_text(hit), ()
         if self.step.server is not None:
             text = f"{text} at {self.step.server.ip}"
-        return Verdict(Security.BOGUS, reason, self.step.name, text, notes)
+        return Verdict(_BOGUS, reason, self.step.name, text, notes)
 
     def _under_nta(self, nta: Nta) -> Verdict:
         if nta.expires_wall is not None:
             self.out.ttl_cap_s = max(0, ceil(nta.expires_wall - self.walker.now.wall))
-        return Verdict(Security.INSECURE, Reason.NTA, nta.name, nta_text(nta))
+        return Verdict(_INSECURE, Reason.NTA, nta.name, nta_text(nta))
 
 
-_UNDECIDED: Final = Verdict(Security.BOGUS, Reason.BOGUS, ROOT, "validation was not finished")
+_UNDECIDED: Final = Verdict(_BOGUS, Reason.BOGUS, ROOT, "validation was not finished")
 _UNKNOWN: Final = frozenset((Reason.LIMIT, Reason.CHAIN_UNREACHABLE, Reason.INDETERMINATE))
 
 
@@ -366,13 +376,13 @@ def _decides(base: ZoneTrust, trust: ZoneTrust) -> bool:
     """Whether the walk from `base` that ended at `trust` says all there is to say of unsigned data: it found an unsigned
     zone, or one that is broken itself, or it ended without knowing. Else the data is to blame.
     """
-    if not base.secure or trust.security is Security.INSECURE:
+    if not base.secure or trust.security is _INSECURE:
         return True
     return not trust.secure and (trust.ds is not None or trust.reason in _UNKNOWN)
 
 
 def _unsignable(name: Name) -> Verdict:
-    return Verdict(Security.INSECURE, Reason.UNSIGNABLE, name, f"signatures at {name_to_text(name)} are not signed")
+    return Verdict(_INSECURE, Reason.UNSIGNABLE, name, f"signatures at {name_to_text(name)} are not signed")
 
 
 def _describe(name: Name, rtype: int) -> str:
@@ -383,14 +393,14 @@ def _fault(step: Step) -> str:
     """What does not fit in the step itself, "" when all does: only what is verified may be believed of an alias."""
     if not is_subdomain(step.name, step.zone):
         return "a name outside the zone"
-    if step.kind is Kind.NODATA or step.kind is Kind.NXDOMAIN:
+    if step.kind is _NODATA or step.kind is _NXDOMAIN:
         return ""
     if not step.rrsets:
         return "no data"
     for rrset in step.rrsets:
         if rrset.rclass != t.IN:
             return "no data"
-    if step.kind is Kind.ANSWER:
+    if step.kind is _ANSWER:
         wanted = step.rtype
         for rrset in step.rrsets:
             if rrset.name != step.name or (rrset.rtype != wanted and wanted not in (t.ANY, t.RRSIG)):
@@ -400,7 +410,7 @@ def _fault(step: Step) -> str:
     if len(step.rrsets) != 1 or len(alias.rdatas) != 1:
         # RFC 2181 §10.1, RFC 6672 §2.4: one alias a name.
         return "more or less than one alias"
-    if step.kind is Kind.CNAME:
+    if step.kind is _CNAME:
         sound = alias.rtype == t.CNAME and alias.name == step.name and alias.rdatas[0] == step.target
         return "" if sound else "an alias that does not fit"
     if alias.rtype != t.DNAME or not is_strict_subdomain(step.name, alias.name):

@@ -32,6 +32,12 @@ MAX_ZONES: Final = 100_000
 _UNREACHED: Final = frozenset((Reason.CHAIN_UNREACHABLE, Reason.INDETERMINATE))
 """Reasons that say nothing of the delegation: its servers did not answer."""
 
+# A member of an enum takes the compiled core two look-ups, a constant none.
+_CNAME: Final = Kind.CNAME
+_ANSWER: Final = Kind.ANSWER
+_NODATA: Final = Kind.NODATA
+_NXDOMAIN: Final = Kind.NXDOMAIN
+
 
 class ZoneTrusts:
     """Zone trust by zone, bounded in number.
@@ -201,7 +207,7 @@ class Memory:
             return
         zone = validated.zone.zone
         self.denials.learn(zone, validated.authority, expires)
-        if step.kind in (Kind.ANSWER, Kind.CNAME):
+        if step.kind in (_ANSWER, _CNAME):
             for rrset, result in validated.signatures:
                 if result.ok and rrset is step.rrsets[0]:
                     self.denials.learn_wildcard(zone, rrset, result, expires)
@@ -209,7 +215,7 @@ class Memory:
     def ttl_of(self, step: Step) -> float:
         """Seconds a step may be kept, before the validator's cap: RFC 2181 §5.2, RFC 2308 §5 for denials."""
         settings = self.settings
-        if step.kind in (Kind.NODATA, Kind.NXDOMAIN):
+        if step.kind in (_NODATA, _NXDOMAIN):
             for rrset in step.authority:
                 if rrset.rtype == t.SOA and rrset.rdatas:
                     ttl = min(rrset.ttl, soa_minimum(rrset.rdatas[0]))

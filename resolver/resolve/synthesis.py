@@ -28,6 +28,12 @@ _NEVER: Final = frozenset((t.ANY, t.RRSIG, t.NSEC, t.NSEC3))
 
 Found = tuple[RRset, float]
 
+# A member of an enum takes the compiled core two look-ups, a constant none.
+_NODATA: Final = Kind.NODATA
+_NXDOMAIN: Final = Kind.NXDOMAIN
+_CNAME: Final = Kind.CNAME
+_PROVEN: Final = Proof.PROVEN
+
 
 def synthesise(question: Question, view: View) -> Link | None:
     """An answer from what is cached of the zone's denials; None when they do not settle the question."""
@@ -90,11 +96,11 @@ def _by_nsec(question: Question, known: ZoneDenials, view: View) -> Link | None:
             found.append(second)
             nsecs.append(second.read)
     denial = nsec.name_error(name, nsecs)
-    kind = Kind.NXDOMAIN
-    if denial.proof is not Proof.PROVEN:
+    kind = _NXDOMAIN
+    if denial.proof is not _PROVEN:
         denial = nsec.no_data(name, rtype, nsecs)
-        kind = Kind.NODATA
-    if denial.proof is not Proof.PROVEN:
+        kind = _NODATA
+    if denial.proof is not _PROVEN:
         return None
     used = [(held.rrset, held.expires) for held in found]
     return _link(question, kind, [], denial, known, used, view)
@@ -112,13 +118,13 @@ def _by_nsec3(question: Question, known: ZoneDenials, hashed: HashedDenials, vie
         for held in found:
             chain.links[held.read.hash] = held.read
         denial = nsec3.name_error(name, chain)
-        kind = Kind.NXDOMAIN
-        if denial.proof is not Proof.PROVEN:
+        kind = _NXDOMAIN
+        if denial.proof is not _PROVEN:
             denial = nsec3.no_data(name, rtype, chain)
-            kind = Kind.NODATA
+            kind = _NODATA
     except nsec3.OverLimitError:
         return None
-    if denial.proof is not Proof.PROVEN:
+    if denial.proof is not _PROVEN:
         return None
     used = [(held.rrset, held.expires) for held in found]
     return _link(question, kind, [], denial, known, used, view)
@@ -175,8 +181,8 @@ def _from_wildcard(question: Question, known: ZoneDenials, view: View) -> Link |
                 continue
             for cover in _covers(suffix(name, count_labels(encloser) + 1), known, mono):
                 denial = prove_wildcard(name, encloser, known.zone, [cover[0]], view.policy, view.budget)
-                if denial.proof is Proof.PROVEN:
-                    kind = Kind.ANSWER if wanted == rtype else Kind.CNAME
+                if denial.proof is _PROVEN:
+                    kind = Kind.ANSWER if wanted == rtype else _CNAME
                     return _link(question, kind, [data], denial, known, [cover], view)
     return None
 
@@ -207,7 +213,7 @@ def _link(
     name, rtype = question
     authority: list[RRset] = []
     until = float("inf")
-    if kind is Kind.NXDOMAIN or kind is Kind.NODATA:
+    if kind is _NXDOMAIN or kind is _NODATA:
         assert known.soa is not None  # looked at before any denial
         soa, until = known.soa
         authority.append(soa)
@@ -221,7 +227,7 @@ def _link(
     for rrset, expires in data:
         rrsets.append(RRset(name, rrset.rtype, rrset.ttl, rrset.rdatas, rrset.sigs))
         until = min(until, expires)
-    target = rrsets[0].rdatas[0] if kind is Kind.CNAME else None
+    target = rrsets[0].rdatas[0] if kind is _CNAME else None
     step = Step(name, rtype, kind, rrsets, authority, known.zone, None, target)
     validated = Validated(_verdict(known))
     validated.authority = authority

@@ -40,6 +40,12 @@ DNSSEC_TYPES: Final = frozenset(
 
 _COPIED: Final = t.RD | t.CD | t.OPCODE_MASK
 
+# A member of an enum takes the compiled core two look-ups, a constant none.
+_SECURE: Final = Security.SECURE
+_BOGUS: Final = Security.BOGUS
+_UDP: Final = Transport.UDP
+_TCP: Final = Transport.TCP
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -80,7 +86,7 @@ def respond(
     dnssec_ok = edns is not None and edns.dnssec_ok
     security = resolution.security
     rcode = resolution.rcode
-    if checking_disabled and security is Security.BOGUS:
+    if checking_disabled and security is _BOGUS:
         # RFC 4035 §5.5: a client that checks for itself gets what could not be validated here.
         rcode = resolution.bogus_rcode
     flags = t.QR | t.RA | (query.flags & _COPIED) | (rcode & t.RCODE_MASK)
@@ -90,11 +96,11 @@ def respond(
     authority: list[tuple[RRset, int]] = []
     if rcode != t.SERVFAIL and rcode != t.REFUSED:
         # RFC 6840 §5.7, §5.8: AD=1 in a query is a request for AD in the response.
-        if security is Security.SECURE and not checking_disabled and (dnssec_ok or query.flags & t.AD):
+        if security is _SECURE and not checking_disabled and (dnssec_ok or query.flags & t.AD):
             flags |= t.AD
         answer = _shown(resolution.answer, mono, query.qtype, everything=dnssec_ok or query.qtype == t.ANY)
         authority = _shown(resolution.authority, mono, 0, everything=dnssec_ok)
-        if query.qtype == t.ANY and transport is Transport.UDP:
+        if query.qtype == t.ANY and transport is _UDP:
             answer = _one_of_any(answer)
     signatures = dnssec_ok or query.qtype == t.RRSIG
     errors = remembered(resolution.errors) if from_cache and rcode == t.SERVFAIL else resolution.errors
@@ -174,9 +180,9 @@ def _compose(
     asked = query.edns
     question = (query.qname_raw, query.qtype, query.qclass) if query.has_question else None
     if asked is None:
-        size = MAX_MESSAGE if transport is Transport.TCP else MIN_UDP
+        size = MAX_MESSAGE if transport is _TCP else MIN_UDP
         return compose(query.id, flags, question, answer, authority, max_size=size, signatures=signatures)
-    if transport is Transport.TCP:
+    if transport is _TCP:
         size = MAX_MESSAGE
     else:
         # RFC 6891 §6.2.3: values below 512 are 512.
@@ -196,7 +202,7 @@ def _options(asked: Edns, transport: Transport, identity: Identity) -> list[tupl
     codes = {code for code, _ in asked.options}
     if NSID in codes:
         options.append((NSID, identity.nsid))
-    if KEEPALIVE in codes and transport is Transport.TCP and identity.idle_timeout_s is not None:
+    if KEEPALIVE in codes and transport is _TCP and identity.idle_timeout_s is not None:
         # RFC 7828 §3.1: units of 100 milliseconds, 16 bits. Over UDP the option is ignored (§3.2.1).
         options.append((KEEPALIVE, min(int(identity.idle_timeout_s * 10), 0xFFFF).to_bytes(2, "big")))
     return options
