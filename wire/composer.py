@@ -27,9 +27,6 @@ _POINTER: Final = struct.Struct("!H")
 _QUESTION: Final = struct.Struct("!HH")
 
 _NAME: Final = LAYOUTS[t.NS]
-_ROOM: Final = bytes(10)
-"""Where the head of a record goes once its length is known."""
-
 Section = Iterable[tuple[RRset, int]]
 """RRsets with the TTL in seconds to write (a cache entry's TTL has aged)."""
 
@@ -54,13 +51,16 @@ def compose(
         max_size: octets the message may have; TC is set when answer or authority had to be cut.
         signatures: whether the RRSIGs of the sets are written too.
     """
-    out = bytearray(12)
+    # A list of pieces and their size so far: joined at the end, once.
+    out: list[bytes] = [b""]  # in the place of the header, which comes last
+    size = 12
     offsets: dict[Name, int] = {}
     if question is not None:
         qname, qtype, qclass = question
         _remember(offsets, qname.lower(), 12)
-        out += qname
-        out += _QUESTION.pack(qtype, qclass)
+        out.append(qname)
+        out.append(_QUESTION.pack(qtype, qclass))
+        size += len(qname) + 4
     opt = b"" if edns is None else edns.to_wire()
     room = max_size - len(opt)
     if edns is not None and edns.options:
@@ -70,26 +70,28 @@ def compose(
     for index, section in enumerate((answer, authority, additional)):
         limit = room if index < 2 else max_size - len(opt)
         for rrset, ttl in section:
-            mark = len(out)
-            written = _write_rrset(out, offsets, rrset, ttl, signatures)
-            if len(out) > limit:
-                del out[mark:]
-                _forget(offsets, mark)
+            pieces = len(out)
+            grown = _write_rrset(out, size, offsets, rrset, ttl, signatures)
+            if grown > limit:
+                del out[pieces:]
+                _forget(offsets, size)
                 if index < 2:
                     truncated = True
                     break
                 continue
-            counts[index] += written
+            size = grown
+            counts[index] += len(rrset.rdatas) + (len(rrset.sigs) if signatures else 0)
         if truncated:
             flags |= t.TC
             break
-    if edns is not None and len(out) + len(opt) > max_size:
-        if len(out) > room:
+    if edns is not None and size + len(opt) > max_size:
+        if size > room:
             flags |= t.TC
-        opt = edns.to_wire_within(max_size - len(out))
-    out += opt
-    _HEADER.pack_into(out, 0, ident, flags, 0 if question is None else 1, counts[0], counts[1], counts[2] + bool(opt))
-    return bytes(out)
+        opt = edns.to_wire_within(max_size - size)
+    out.append(opt)
+    additionals = counts[2] + (1 if opt else 0)
+    out[0] = _HEADER.pack(ident, flags, 0 if question is None else 1, counts[0], counts[1], additionals)
+    return b"".join(out)
 
 
 def compose_query(
@@ -101,59 +103,66 @@ def compose_query(
     return head + qname + _QUESTION.pack(qtype, qclass) + opt
 
 
-def _write_rrset(out: bytearray, offsets: dict[Name, int], rrset: RRset, ttl: int, signatures: bool) -> int:
-    """Append the set's records and RRSIGs; returns their number."""
+def _write_rrset(out: list[bytes], at: int, offsets: dict[Name, int], rrset: RRset, ttl: int, signatures: bool) -> int:
+    """Append the set's records and RRSIGs at offset `at`; returns the offset after them."""
     name, rtype, rclass = rrset.name, rrset.rtype, rrset.rclass
     layout = LAYOUTS.get(rtype)
-    sigs = rrset.sigs if signatures else []
     if layout is not None and layout.compress:
         for rdata in rrset.rdatas:
-            _write_name(out, offsets, name)
+            at = _write_name(out, at, offsets, name)
             head = len(out)
-            out += _ROOM
-            _write_compressed(out, offsets, rdata, layout)
-            _RR_HEAD.pack_into(out, head, rtype, rclass, ttl, len(out) - head - 10)
+            out.append(b"")  # in the place of the record's head, which tells the length of what follows
+            start = at + 10
+            at = _write_compressed(out, start, offsets, rdata, layout)
+            out[head] = _RR_HEAD.pack(rtype, rclass, ttl, at - start)
     else:
         for rdata in rrset.rdatas:
-            known = offsets.get(name)
-            if known is None:
-                _write_name(out, offsets, name)
-                out += _RR_HEAD.pack(rtype, rclass, ttl, len(rdata))
-            else:
-                out += _POINTED_RR_HEAD.pack(0xC000 | known, rtype, rclass, ttl, len(rdata))
-            out += rdata
-    for rdata in sigs:
-        known = offsets.get(name)
-        if known is None:
-            _write_name(out, offsets, name)
-            out += _RR_HEAD.pack(t.RRSIG, rclass, ttl, len(rdata))
-        else:
-            out += _POINTED_RR_HEAD.pack(0xC000 | known, t.RRSIG, rclass, ttl, len(rdata))
-        out += rdata
-    return len(rrset.rdatas) + len(sigs)
+            at = _write_record(out, at, offsets, name, rtype, rclass, ttl, rdata)
+    if signatures:
+        for rdata in rrset.sigs:
+            at = _write_record(out, at, offsets, name, t.RRSIG, rclass, ttl, rdata)
+    return at
 
 
-def _write_compressed(out: bytearray, offsets: dict[Name, int], rdata: bytes, layout: Layout) -> None:
-    """Append RDATA of a type whose names may be compressed."""
+def _write_record(
+    out: list[bytes], at: int, offsets: dict[Name, int], name: Name, rtype: int, rclass: int, ttl: int, rdata: bytes
+) -> int:
+    """Append a record whose RDATA is written as it is; returns the offset after it."""
+    known = offsets.get(name)
+    if known is None:
+        at = _write_name(out, at, offsets, name)
+        out.append(_RR_HEAD.pack(rtype, rclass, ttl, len(rdata)))
+        at += 10
+    else:
+        out.append(_POINTED_RR_HEAD.pack(0xC000 | known, rtype, rclass, ttl, len(rdata)))
+        at += 12
+    out.append(rdata)
+    return at + len(rdata)
+
+
+def _write_compressed(out: list[bytes], at: int, offsets: dict[Name, int], rdata: bytes, layout: Layout) -> int:
+    """Append RDATA of a type whose names may be compressed; returns the offset after it."""
     if layout is _NAME:
-        _write_name(out, offsets, rdata)
-        return
+        return _write_name(out, at, offsets, rdata)
     pos = layout.prefix
-    out += rdata[:pos]
+    if pos:
+        out.append(rdata[:pos])
+        at += pos
     for _ in range(layout.names):
         end = name_end(rdata, pos)
-        _write_name(out, offsets, rdata[pos:end])
+        at = _write_name(out, at, offsets, rdata[pos:end])
         pos = end
-    out += rdata[pos:]
+    if pos < len(rdata):
+        out.append(rdata[pos:])
+    return at + len(rdata) - pos
 
 
-def _write_name(out: bytearray, offsets: dict[Name, int], name: Name) -> None:
-    """Append a name, its longest known tail as a pointer; remembers the tails it writes."""
+def _write_name(out: list[bytes], at: int, offsets: dict[Name, int], name: Name) -> int:
+    """Append a name, its longest known tail as a pointer; remembers the tails it writes. Returns the offset after it."""
     known = offsets.get(name)
     if known is not None:
-        out += _POINTER.pack(0xC000 | known)
-        return
-    at = len(out)
+        out.append(_POINTER.pack(0xC000 | known))
+        return at + 2
     pos = 0
     tail = name
     while length := tail[0]:
@@ -163,10 +172,11 @@ def _write_name(out: bytearray, offsets: dict[Name, int], name: Name) -> None:
         tail = name[pos:]
         known = offsets.get(tail)
         if known is not None:
-            out += name[:pos]
-            out += _POINTER.pack(0xC000 | known)
-            return
-    out += name
+            out.append(name[:pos])
+            out.append(_POINTER.pack(0xC000 | known))
+            return at + pos + 2
+    out.append(name)
+    return at + len(name)
 
 
 def _remember(offsets: dict[Name, int], name: Name, at: int) -> None:

@@ -167,7 +167,10 @@ def _read_section(wire: bytes, pos: int, count: int, section: list[RRset], names
         if rrset is None or set_type != rrset.rtype or owner != rrset.name or rclass != rrset.rclass:
             if sets is None and len(section) > _FEW:
                 sets = {(one.name, one.rtype, one.rclass): one for one in section}
-            rrset = _find(section, owner, set_type, rclass) if sets is None else sets.get((owner, set_type, rclass))
+            if sets is not None:
+                rrset = sets.get((owner, set_type, rclass))
+            else:
+                rrset = _find(section, owner, set_type, rclass) if section else None
             if rrset is None:
                 # Lists made with their first member have no room to spare: a million of them are remembered.
                 if rtype == t.RRSIG:

@@ -91,8 +91,12 @@ def _by_nsec(question: Question, known: ZoneDenials, view: View) -> Link | None:
     if not first.read.matches(name):
         if not first.read.covers_key(key):
             return None
-        second = known.nsec.at_or_before(canonical_key(wildcard(first.read.closest_encloser(name))), mono)
-        if second is not None and second is not first:
+        source = wildcard(first.read.closest_encloser(name))
+        key = canonical_key(source)
+        second = known.nsec.at_or_before(key, mono)
+        if second is None or not (second.read.matches(source) or second.read.covers_key(key)):
+            return None  # a cheap look ahead: without it nothing is proven
+        if second is not first:
             found.append(second)
             nsecs.append(second.read)
     denial = nsec.name_error(name, nsecs)
@@ -133,7 +137,8 @@ def _by_nsec3(question: Question, known: ZoneDenials, hashed: HashedDenials, vie
 def _nsec3_records(
     name: Name, zone: Name, chain: nsec3.Chain, hashed: HashedDenials, mono: float
 ) -> list[Held[nsec3.Link]]:
-    """The records for the name's closest encloser, next closer name and wildcard; empty when there is no use in them.
+    """The records for the name's closest encloser, next closer name and wildcard; empty when one is lacking, so that there
+    is nothing to be proven.
 
     From the apex down: the first ancestor without a matching record is the next closer name.
 
@@ -149,16 +154,20 @@ def _nsec3_records(
         if match is None:
             if at_encloser is None:
                 return []
+            cover = ring.at_or_before(hash_of, mono)
+            if cover is None or not cover.read.covers(hash_of):
+                return []
             source = wildcard(encloser)
             hash_of_source = chain.hash(source)
             if encloser == zone and not hashed.hashes:
                 hashed.hashes = {zone: chain.hash(zone), source: hash_of_source}
-            found = [at_encloser]
-            cover = ring.at_or_before(hash_of, mono)
-            if cover is not None and cover is not at_encloser:
-                found.append(cover)
             at_source = ring.at_or_before(hash_of_source, mono)
-            if at_source is not None and at_source is not at_encloser and at_source is not cover:
+            if at_source is None or not (at_source.read.hash == hash_of_source or at_source.read.covers(hash_of_source)):
+                return []
+            found = [at_encloser]
+            if cover is not at_encloser:
+                found.append(cover)
+            if at_source is not at_encloser and at_source is not cover:
                 found.append(at_source)
             return found
         encloser, at_encloser = candidate, match
