@@ -221,6 +221,7 @@ class Driver:
             exchange.close()
         self._exchanges.clear()
         self._apart.clear()
+        self._udp.close()
         self._tcp.close()
         self._poller.close()
 
