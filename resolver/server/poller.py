@@ -2,7 +2,8 @@
 
 Theory: a query to a server has a socket of its own (RFC 5452 §9.2), which lives for some milliseconds. Registering each
 with the event loop costs more than all its system calls; so they are registered with an epoll instance of our own, and
-only that instance's descriptor is known to the loop. It becomes readable when any of its sockets is ready.
+only that instance's descriptor is known to the loop. It becomes readable when any of its sockets is ready. While answers
+are worked on others come in, mostly; so it is asked again before the loop goes round, for a moment at most.
 
 Linux only, as the rest of the daemon is.
 """
@@ -12,11 +13,15 @@ import select
 from collections.abc import Callable
 from typing import Final
 
+from resolver.server.clock import monotonic
+
 READ: Final = select.EPOLLIN
 WRITE: Final = select.EPOLLOUT
 
 _EVENTS: Final = 256
-"""Sockets served per wake-up, so that clients get their turn."""
+"""Sockets served before others are looked for, so that clients get their turn."""
+_MOMENT: Final = 0.001
+"""Seconds after which the loop goes round, whatever else has come in: clients and timers wait."""
 
 
 class Poller:
@@ -55,9 +60,14 @@ class Poller:
 
     def _ready(self) -> None:
         callbacks = self._callbacks
-        for fd, events in self._epoll.poll(0, _EVENTS):
-            # A callback may have closed another socket of this batch, and a new one may have its number by now; a
-            # callback must therefore bear to find nothing to read.
-            callback = callbacks.get(fd)
-            if callback is not None:
-                callback(events)
+        poll = self._epoll.poll
+        until = monotonic() + _MOMENT
+        while ready := poll(0, _EVENTS):
+            for fd, events in ready:
+                # A callback may have closed another socket of this batch, and a new one may have its number by now; a
+                # callback must therefore bear to find nothing to read.
+                callback = callbacks.get(fd)
+                if callback is not None:
+                    callback(events)
+            if monotonic() >= until or self._epoll.closed:
+                return
