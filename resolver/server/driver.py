@@ -4,9 +4,9 @@ Theory: every event (a client's query, a packet, a time-out) ends in `_perform`,
 order; an action that gives a reply at once (no route, no descriptor) puts the mesh's next actions behind the others, so
 that nothing recurses. No task is made for a query.
 
-Deadlines of all exchanges are in one heap and served by one timer of the loop, which fires at most every TICK seconds: a
-time-out is up to TICK late, and thousands of queries a second cost fifty timers a second. Entries of exchanges that ended
-in time stay in the heap until then.
+Deadlines of all exchanges are filed by ticks of TICK seconds and served by one timer of the loop, which fires at most once
+a tick: a time-out is up to two of them late, and thousands of queries a second cost fifty timers a second. Entries of
+exchanges that ended in time stay until then.
 
 An exception that escapes from the mesh or from a finishing query is a bug; it is told to the observer and counted, and the
 other queries go on.
@@ -35,6 +35,7 @@ from wire.limits import MAX_UDP, UPSTREAM_TCP, UPSTREAM_UDP
 
 TICK: Final = 0.02
 """Seconds between two rounds of the timer at least."""
+_NEVER: Final = float("inf")
 
 
 class Waiter(Protocol):
@@ -135,9 +136,10 @@ class Driver:
         self._work: deque[Action] = deque()
         self._working = False
         self._serial = 0
-        self._deadlines: list[tuple[float, int]] = []
+        self._ending: dict[int, list[int]] = {}  # exchanges by the tick after their deadline
+        self._ticks: list[int] = []  # a heap of those ticks
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_due = float("inf")
+        self._timer_due = _NEVER
 
     @property
     def mesh(self) -> Mesh:
@@ -189,7 +191,7 @@ class Driver:
         started.label = _label(ask)
         self._apart[ask_id] = done
         self._exchanges[ask_id] = started
-        heappush(self._deadlines, (clock.monotonic() + ask.timeout_s, ask_id))
+        self._file(ask_id, clock.monotonic() + ask.timeout_s)
         self._arm()
 
     def set_trust(self, points: TrustPoints) -> None:
@@ -271,7 +273,7 @@ class Driver:
             return
         started.label = _label(ask)
         self._exchanges[send.ask_id] = started
-        heappush(self._deadlines, (clock.monotonic() + ask.timeout_s, send.ask_id))
+        self._file(send.ask_id, clock.monotonic() + ask.timeout_s)
 
     def _forget(self, forget: Forget) -> None:
         exchange = self._exchanges.pop(forget.ask_id, None)
@@ -287,7 +289,7 @@ class Driver:
         self._counters.exchanged(exchange.label, _result(reply))
         if reply.message is not None:
             self._counters.upstream_seconds.add(reply.rtt_s)
-        done = self._apart.pop(ask_id, None)
+        done = self._apart.pop(ask_id, None) if ask_id < 0 else None
         try:
             if done is not None:
                 done(reply)
@@ -303,12 +305,23 @@ class Driver:
 
     # --- time ----------------------------------------------------------------------------------------------------
 
+    def _file(self, ask_id: int, deadline: float) -> None:
+        """Remember when an exchange ends."""
+        tick = int(deadline / TICK) + 1
+        ending = self._ending.get(tick)
+        if ending is None:
+            self._ending[tick] = [ask_id]
+            heappush(self._ticks, tick)
+        else:
+            ending.append(ask_id)
+
     def _arm(self) -> None:
         """See to it that the timer fires for the earliest deadline."""
-        deadlines = self._deadlines
-        if not self._exchanges:
-            deadlines.clear()
-        due = deadlines[0][0] if deadlines else float("inf")
+        ticks = self._ticks
+        if ticks and not self._exchanges:
+            ticks.clear()
+            self._ending.clear()
+        due = ticks[0] * TICK if ticks else _NEVER
         of_mesh = self._mesh.next_deadline()
         if of_mesh is not None and of_mesh < due:
             due = of_mesh
@@ -320,16 +333,15 @@ class Driver:
 
     def _tick(self) -> None:
         self._timer = None
-        self._timer_due = float("inf")
-        deadlines = self._deadlines
+        self._timer_due = _NEVER
         now = clock.now()
-        while deadlines and deadlines[0][0] <= now.mono:
-            _, ask_id = heappop(deadlines)
-            exchange = self._exchanges.get(ask_id)
-            if exchange is not None:
-                exchange.close()
-                self._counters.upstream_timeouts += 1
-                self._deliver(ask_id, Reply(now, trouble=Trouble.TIMEOUT, mismatched=exchange.mismatched))
+        while self._ticks and self._ticks[0] * TICK <= now.mono:
+            for ask_id in self._ending.pop(heappop(self._ticks)):
+                exchange = self._exchanges.get(ask_id)
+                if exchange is not None:
+                    exchange.close()
+                    self._counters.upstream_timeouts += 1
+                    self._deliver(ask_id, Reply(now, trouble=Trouble.TIMEOUT, mismatched=exchange.mismatched))
         of_mesh = self._mesh.next_deadline()
         actions: list[Action] = []
         if of_mesh is not None and of_mesh <= now.mono:
