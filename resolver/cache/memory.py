@@ -221,7 +221,11 @@ class Memory:
                     ttl = min(rrset.ttl, soa_minimum(rrset.rdatas[0]))
                     return min(max(ttl, settings.min_ttl), settings.max_negative_ttl)
             return 0.0  # RFC 2308 §5: a denial without SOA is not cached
-        ttl = min((rrset.ttl for rrset in step.rrsets), default=0)
+        rrsets = step.rrsets
+        ttl = rrsets[0].ttl if rrsets else 0
+        for rrset in rrsets:
+            if rrset.ttl < ttl:
+                ttl = rrset.ttl
         return min(max(ttl, settings.min_ttl), settings.max_ttl)
 
 

@@ -99,7 +99,7 @@ class Desk:
         return {
             "counters": counters.as_dict() | self._evictions(),
             "responses": counters.said(),
-            "exchanges": dict(counters.exchanges),
+            "exchanges": counters.exchanges,
             "policy_drops": dict(counters.policy_drops),
             "client_seconds": _histogram(counters.client_seconds),
             "upstream_seconds": _histogram(counters.upstream_seconds),

@@ -6,12 +6,14 @@ global unicast addresses are used, unless the configuration allows more. The rea
 RFC 6890 and the IANA special-purpose address registries; RFC 4291 §2.4.
 """
 
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from resolver.settings import Settings
+from trust.vocabulary import Address
 
+_MEMORIES: Final = 20_000
+"""Addresses whose text, or whether they may be asked, is worked out once; then all of it is forgotten."""
 _LOOPBACK: Final = "loopback address"
 
 _ALLOWED_WHEN_PRIVATE: Final = "private-servers"
@@ -68,10 +70,18 @@ class AddressFilter:
         self._ipv4 = settings.ipv4
         self._ipv6 = settings.ipv6
         self._never = tuple(ip_network(prefix) for prefix in settings.do_not_query)
-        self.why_not = lru_cache(maxsize=20_000)(self._why_not)
+        self._known: dict[str, str] = {}
+
+    def why_not(self, ip: str) -> str:
+        """Why the address is not asked; empty when it may be."""
+        known = self._known.get(ip)
+        if known is None:
+            if len(self._known) >= _MEMORIES:
+                self._known.clear()
+            known = self._known[ip] = self._why_not(ip)
+        return known
 
     def _why_not(self, ip: str) -> str:
-        """Why the address is not asked; empty when it may be."""
         address = ip_address(ip)
         version_4 = isinstance(address, IPv4Address)
         special: tuple[tuple[IPv4Network | IPv6Network, str, str], ...] = _SPECIAL_4 if version_4 else _SPECIAL_6
@@ -97,3 +107,16 @@ def text_of(rdata: bytes) -> str:
     if len(rdata) == 4:
         return f"{rdata[0]}.{rdata[1]}.{rdata[2]}.{rdata[3]}"
     return IPv6Address(rdata).compressed
+
+
+_known_addresses: Final[dict[bytes, Address]] = {}
+
+
+def address_of(rdata: bytes, port: int) -> Address:
+    """A server's address from A or AAAA RDATA; the same object for the same address, since many cuts name it."""
+    known = _known_addresses.get(rdata)
+    if known is None or known[1] != port:
+        if len(_known_addresses) >= _MEMORIES:
+            _known_addresses.clear()
+        known = _known_addresses[rdata] = Address(text_of(rdata), port)
+    return known

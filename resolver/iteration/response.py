@@ -9,7 +9,7 @@ RFC 1034 §4.3.2 and §5.3.3, RFC 2181 §5.4.1 and §9, RFC 2308 §2, RFC 6672 �
 from enum import Enum
 from typing import Final
 
-from resolver.iteration.addresses import text_of
+from resolver.iteration.addresses import address_of
 from trust.policy import Budget
 from trust.vocabulary import Address, Cut, Kind, Step
 from wire import types as t
@@ -282,7 +282,7 @@ def servers_of(ns: RRset, additional: list[RRset], zone: Name, port: int, budget
                 wanted = min(room, len(rrset.rdatas))
                 wanted = min(wanted, budget.ceiling(ADDRESSES_PER_CUT, total + wanted) - total)
                 total += wanted
-                known.extend(Address(text_of(rdata), port) for rdata in rrset.rdatas[:wanted])
+                known.extend([address_of(rdata, port) for rdata in rrset.rdatas[:wanted]])
     return servers
 
 

@@ -10,6 +10,7 @@ RFC 1034 §3.6.2 and §5.3, RFC 2308 §2, RFC 4035 §3.2, RFC 6672 §3.1 (synthe
 """
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from resolver.cache.failures import Failure
 from resolver.cache.memory import View
@@ -33,13 +34,17 @@ from resolver.resolve.stale import may_be_stale, stale_chain
 from resolver.resolve.untimely import excuse, is_excusable
 from trust.reason import Reason
 from trust.validate import Validated
-from trust.vocabulary import Finding, Kind, Outcome, Question, Security, Step, Steps
+from trust.vocabulary import Finding, Kind, Outcome, Question, Security, Step, Steps, question_of
 from wire import types as t
 from wire.limits import CHAIN, FAILURE_TTL, FEW_SETS, STALE_HOLD
 from wire.name import Name
 from wire.rrset import RRset
 
 _DENIAL_TYPES = frozenset((t.NSEC, t.NSEC3))
+# The class of reasons is not compiled: its members are looked up once.
+_VALID: Final = Reason.VALID
+_NO_AUTHORITY: Final = Reason.NO_AUTHORITY
+_FOREVER: Final = float("inf")
 _NOT_READY = "no server has given an answer since start or flush"
 
 
@@ -64,7 +69,7 @@ def resolve(
         if view.memory.settings.serve_stale and not view.renewing and may_be_stale(resolution):
             stale = yield from _stale(question, view, resolution.errors, checking_disabled=checking_disabled)
             resolution = stale or resolution
-        if resolution.reason is Reason.NO_AUTHORITY and view.memory.settings.tells_readiness and view.memory.is_blank:
+        if resolution.reason is _NO_AUTHORITY and view.memory.settings.tells_readiness and view.memory.is_blank:
             resolution.errors = merge([*resolution.errors, (Reason.NOT_READY.ede or 0, _NOT_READY)])
         if checking_disabled or view.points.generation == generation:
             return apply_sentinel(resolution, view.points) if view.memory.settings.sentinel else resolution
@@ -110,7 +115,7 @@ def _resolve(
 ) -> Steps[Resolution]:
     """Answer a question under one generation of anchors and NTAs."""
     answer = _Answer(question)
-    name = question.name
+    name, rtype = question
     visited: set[Name] = set()
     excusable = not checking_disabled and is_excusable(question, view.memory)
     while name not in visited:
@@ -119,10 +124,10 @@ def _resolve(
         if halts is not None and visited and halts(name):
             return answer.halted(name)
         visited.add(name)
-        local = local_answer(name, question.rtype, view.memory.settings)
+        local = local_answer(name, rtype, view.memory.settings)
         if local is not None:
             return answer.add_local(local, view)
-        asked = Question(name, question.rtype)
+        asked = question if len(visited) == 1 else question_of(name, rtype)
         failure = view.memory.failures.get(asked, view.now.mono)
         if failure is not None and lookup(asked, view) is None:
             return answer.failed_before(failure)
@@ -183,9 +188,9 @@ class _Answer:
         self.authority: list[tuple[RRset, float]] = []
         self.steps: list[tuple[Step, Validated | None]] = []
         self.security = Security.SECURE
-        self.reason = Reason.VALID
+        self.reason = _VALID
         self.errors: list[Error] = []
-        self.expires = float("inf")
+        self.expires = _FOREVER
         self.rcode = t.NOERROR
 
     @property

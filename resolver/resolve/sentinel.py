@@ -22,10 +22,14 @@ from wire import types as t
 from wire.name import ROOT, Name
 
 _LABEL: Final = re.compile(rb"root-key-sentinel-(is|not)-ta-([0-9]{5})")
+_LENGTHS: Final = (29, 30)
+"""Octets of such a label."""
 
 
 def sentinel_query(name: Name) -> tuple[bool, int] | None:
     """What a name asks: (whether the key is a trust anchor, rather than none; its tag). None: it is no such name."""
+    if name[0] not in _LENGTHS:
+        return None
     found = _LABEL.fullmatch(name[1 : 1 + name[0]])
     if found is None or int(found[2]) > 0xFFFF:
         return None

@@ -21,7 +21,6 @@ class Counters:
         tally: responses by what they say.
         client_seconds: from a query to its response, where it had to be resolved; `upstream_seconds`: of exchanges with an
             answer.
-        exchanges: ended exchanges with servers by "family|transport|result".
         policy_drops: queries that policy wants unanswered, by the rules met.
         tcp_accepted, tcp_rejected: client connections taken and turned away (caps).
         tcp_idle_closed, tcp_cut: client connections closed for idleness, and for not reading what they asked for.
@@ -34,9 +33,9 @@ class Counters:
     """
 
     __slots__ = (
+        "_ended",
         "client_seconds",
         "dropped",
-        "exchanges",
         "instant_hits",
         "internal_errors",
         "malformed",
@@ -75,7 +74,7 @@ class Counters:
         self.tally = Tally()
         self.client_seconds = Histogram(CLIENT_BOUNDS)
         self.upstream_seconds = Histogram(UPSTREAM_BOUNDS)
-        self.exchanges: dict[str, int] = {}
+        self._ended: dict[str, dict[str, int]] = {}
         self.policy_drops: dict[str, int] = {}
         self.tcp_accepted = 0
         self.tcp_rejected = 0
@@ -99,8 +98,15 @@ class Counters:
 
     def exchanged(self, label: str, result: str) -> None:
         """An exchange ended. `label`: "ipv4|udp" and so on."""
-        key = f"{label}|{result}"
-        self.exchanges[key] = self.exchanges.get(key, 0) + 1
+        counts = self._ended.get(label)
+        if counts is None:
+            counts = self._ended[label] = {}
+        counts[result] = counts.get(result, 0) + 1
+
+    @property
+    def exchanges(self) -> dict[str, int]:
+        """Ended exchanges by "family|transport|result"."""
+        return {f"{label}|{result}": count for label, counts in self._ended.items() for result, count in counts.items()}
 
     def as_dict(self) -> dict[str, int]:
         """The plain counts."""

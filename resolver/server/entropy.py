@@ -14,6 +14,7 @@ _BLOCK: Final = 4096
 _CASE_BIT: Final = bytes(0x20 if 0x61 <= octet <= 0x7A else 0 for octet in range(256))
 """For every octet of a lower-cased wire name, the bit that tells the cases of a letter apart; a length octet (at most 63)
 is never taken for a letter."""
+_number: Final = int.from_bytes
 
 
 class Entropy:
@@ -42,5 +43,5 @@ class Entropy:
     def mixed_case(self, name: Name) -> bytes:
         """The name with each letter in upper or lower case at random: one bit a letter (0x20)."""
         size = len(name)
-        flips = int.from_bytes(name.translate(_CASE_BIT), "big") & int.from_bytes(self.octets(size), "big")
-        return (int.from_bytes(name, "big") ^ flips).to_bytes(size, "big")
+        flips = _number(name.translate(_CASE_BIT), "big") & _number(self.octets(size), "big")
+        return (_number(name, "big") ^ flips).to_bytes(size, "big")

@@ -23,6 +23,7 @@ from wire.name import ROOT
 from wire.reader import FormError, read
 
 _QUESTION: Final = struct.Struct("!HH")
+_IN: Final = t.IN.to_bytes(2, "big")
 _WITHOUT_ANSWER: Final = frozenset((t.NOERROR, t.NXDOMAIN))
 """RCODEs that carry data or its denial."""
 
@@ -52,7 +53,7 @@ class Sent:
         self.cookie = cookie[:CLIENT_COOKIE]
         self.room = room
         self.ident = ident
-        self.echo = qname + _QUESTION.pack(ask.qtype, t.IN)
+        self.echo = qname + ask.qtype.to_bytes(2, "big") + _IN
         self.wire = ident + head + self.echo + opt + cookie
         self.exact = exact
 

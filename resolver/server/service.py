@@ -24,7 +24,7 @@ from resolver.server.respond import Identity, refuse, respond, say_who, truncate
 from resolver.server.screen import CLIENT, FORM, NOT_READY, Refusal, is_query, screen, unreadable
 from resolver.server.tally import OTHER, Said
 from trust.reason import Reason
-from trust.vocabulary import Now, Question, Security, Transport
+from trust.vocabulary import Now, Question, Security, Transport, question_of
 from wire import types as t
 from wire.edns import COOKIE
 from wire.limits import CLIENT_QUERIES, RESPONSE_RATE, UNANSWERED
@@ -38,6 +38,12 @@ NOT_RENEWED: Final = (*STALE, Reason.POLICY)
 
 Send = Callable[[bytes], None]
 """Sends a whole response to the client, if it is still there. Over TCP an empty one says that there will be none."""
+_make: Final = tuple.__new__
+"""In place of the constructor of a NamedTuple, which runs in the interpreter: see `trust.vocabulary.question_of`."""
+_VALID: Final = Reason.VALID
+_VALID_LABEL: Final = Reason.VALID.label
+_NTA: Final = Reason.NTA
+_SECURE: Final = Security.SECURE.value
 _BAD_COOKIE = Refusal(t.BADCOOKIE)
 _COOKIE_ONLY = Refusal(t.NOERROR)
 
@@ -153,7 +159,7 @@ class Service:
         if query.answer or query.authority or query.additional:
             key = None  # records that we did not look at
         pending = Pending(self, query, asker, key, prefix)
-        question = Question(query.qname, query.qtype)
+        question = question_of(query.qname, query.qtype)
         policy = self.policy
         if policy is None:
             self.driver.submit(pending, question, checking_disabled=bool(query.flags & t.CD))
@@ -437,9 +443,12 @@ def _said(
     rtype = query.qtype if query.has_question else OTHER
     if resolution is None:
         return Said(transport, rtype, rcode, errors=codes)
-    nta = _nta_of(resolution) if resolution.reason is Reason.NTA or resolution.reason in STALE else b""
+    reason = resolution.reason
+    nta = _nta_of(resolution) if reason is _NTA or reason in STALE else b""
     policy = policy_label(resolution) if resolution.policy else ""
-    return Said(transport, rtype, rcode, resolution.security.value, resolution.reason.label, codes, nta, policy)
+    security = _SECURE if resolution.security is Security.SECURE else resolution.security.value
+    label = _VALID_LABEL if reason is _VALID else reason.label
+    return _make(Said, (transport, rtype, rcode, security, label, codes, nta, policy))
 
 
 def policy_label(resolution: Resolution) -> str:

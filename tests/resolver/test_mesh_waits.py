@@ -10,7 +10,7 @@ from tests.resolver.house import PACKET_S, House, silent
 from tests.resolver.play import question
 from tests.trust.zones import SignedZone, n
 from trust.reason import Reason
-from trust.vocabulary import Ask, Need, Outcome, Reply, Security, Steps
+from trust.vocabulary import Ask, Need, Outcome, Reply, Security
 from wire import types as t
 from wire.limits import PACKETS, RESOLUTION_SECONDS
 from wire.message import Message
@@ -102,10 +102,10 @@ def test_after_its_deadline_a_resolution_waits_for_nothing(here: House) -> None:
     """Not for a packet, and not for the sub-resolution of another either."""
     seen: list[Reply] = []
 
-    def stubborn(*_: object, **__: object) -> Steps[Outcome]:
+    def stubborn(*_: object, **__: object) -> resolver.mesh.Course:
         for _ in range(3):
             seen.append((yield Need(question("example.jp", "DNSKEY"))))
-        return Outcome(question("stubborn"), [])
+        yield resolver.mesh.Done(Outcome(question("stubborn"), []))
 
     task_question = question("stubborn")
     mesh = here.mesh

@@ -10,7 +10,7 @@ from trust.anchors import TrustPoints
 from trust.policy import Policy
 from trust.reason import Reason
 from trust.validate import Validated
-from trust.vocabulary import Address, Cut, Kind, Security, Step, Verdict
+from trust.vocabulary import Address, Cut, Kind, Now, Security, Step, Verdict
 from trust.zone import ZoneTrust
 from wire import types as t
 from wire.name import ROOT
@@ -164,7 +164,7 @@ class TestLookup:
         assert failure["type"] == "MX" and failure["reason"] == "no-reachable-authority" and failure["ttl"] > 0
 
     def test_what_has_expired_is_not_shown(self, memory):
-        later = START._replace(mono=MONO + 301)
+        later = Now(START.wall, MONO + 301)
         found = cached(memory, n("www.example.jp"), None, later)
         assert found["entries"] == found["failures"] == []
         assert found["delegation"]["zone"] == "." and found["delegation"]["ttl"] is None

@@ -78,7 +78,7 @@ class Worker:
         return seconds | {
             "counters": counters.as_dict(),
             "responses": counters.said(),
-            "exchanges": dict(counters.exchanges),
+            "exchanges": counters.exchanges,
             "limits": {self.dice.choice(ALL_LIMITS).label: 1},
         }
 
