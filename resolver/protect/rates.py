@@ -5,8 +5,8 @@ event puts it `interval` later; it may not be more than `tolerance` ahead of now
 for long equals none, and forgetting it forgets nothing.
 
 Clients are counted by prefix, since whoever has one address of it has all, and forged sources are spread over it. Buckets
-are found by the address's text, which the socket gives: one dictionary look-up for a known client. Both tables are bounded:
-when full, what is quiet is forgotten, and if that is not enough everything.
+are found by the address as it was given, text or octets: one dictionary look-up for a known client. Both tables are
+bounded: when full, what is quiet is forgotten, and if that is not enough everything.
 
 Responses are counted in a table of fixed size under a hash of prefix and subject (`ResponseRates`). Two that fall on the
 same place share it: with 2**17 places and a keyed hash that costs a slip now and then to those who are near their rate.
@@ -71,7 +71,7 @@ class ClientRates:
     """Buckets by client.
 
     Attributes:
-        known: buckets by address text, open to the receive loop; served clients only.
+        known: buckets by address, open to the receive loop; served clients only.
         tolerance: seconds that a bucket's `full` may be ahead of now.
     """
 
@@ -91,15 +91,15 @@ class ClientRates:
         self._prefixes = prefixes
         self._pack = pack
         self._size = size
-        self.known: dict[str, Bucket] = {}
+        self.known: dict[str | bytes, Bucket] = {}
         self._shared: dict[int, Bucket] = {}
 
-    def bucket(self, client: str, now: float) -> Bucket:
-        """The bucket of a client that is served, by its address's text."""
+    def bucket(self, client: str | bytes, now: float) -> Bucket:
+        """The bucket of a client that is served, by its address: text, or 4 or 16 octets."""
         bucket = self.known.get(client)
         if bucket is not None:
             return bucket
-        packed = self._pack(client)
+        packed = self._pack(client) if isinstance(client, str) else client
         if len(self.known) >= self._size or len(self._shared) >= self._size:
             self._forget(now)
         if self._prefixes.is_exempt(packed):

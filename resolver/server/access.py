@@ -1,7 +1,7 @@
 """Who is served: address prefixes (RFC 5358: a resolver open to all is a tool for attacks).
 
-Theory: an address is compared with the prefixes once; the result is remembered by the address's text, so that the receive
-loop pays one dictionary look-up. The memory is bounded: when full it starts anew.
+Theory: an address is compared with the prefixes once; the result is remembered by the address as it was given, text or
+octets, so that the receive loop pays one dictionary look-up. The memory is bounded: when full it starts anew.
 """
 
 from collections.abc import Iterable
@@ -17,13 +17,13 @@ LOOPBACK: Final = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 class AccessList:
     """The clients that are served.
 
-    `known`: results so far by address text, open to the receive loop.
+    `known`: results so far by address, open to the receive loop.
     """
 
     __slots__ = ("_limit", "_prefixes", "known")
 
     def __init__(self, allow: Iterable[IPv4Network | IPv6Network] = LOOPBACK, limit: int = _REMEMBERED) -> None:
-        self.known: dict[str, bool] = {}
+        self.known: dict[str | bytes, bool] = {}
         self._limit = limit
         # By IP version: host bits below the prefix → network numbers shifted by as much.
         self._prefixes: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
@@ -32,8 +32,8 @@ class AccessList:
             networks = self._prefixes[network.version].setdefault(host_bits, set())
             networks.add(int(network.network_address) >> host_bits)
 
-    def allows(self, address: str) -> bool:
-        """Whether the client with this address, as the socket gave it, is served."""
+    def allows(self, address: str | bytes) -> bool:
+        """Whether the client with this address is served: text as the socket gave it, or 4 or 16 octets."""
         allowed = self.known.get(address)
         if allowed is None:
             allowed = self._matches(address)
@@ -42,8 +42,8 @@ class AccessList:
             self.known[address] = allowed
         return allowed
 
-    def _matches(self, address: str) -> bool:
-        client = ip_address(address.partition("%")[0])
+    def _matches(self, address: str | bytes) -> bool:
+        client = ip_address(address.partition("%")[0] if isinstance(address, str) else address)
         if isinstance(client, IPv6Address) and client.ipv4_mapped is not None:
             client = client.ipv4_mapped
         number = int(client)

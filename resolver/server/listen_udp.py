@@ -1,13 +1,15 @@
 """Clients over UDP: the receive loop.
 
 Theory: the socket is drained in batches of at most BATCH per wake-up, so that neither a busy socket starves the others nor
-a wake-up is spent on each packet. For each packet: access (one look-up by address), packet cache (one look-up by the
-query's octets), ID and aged TTLs, send. Nothing is parsed and no object made on that way; everything else goes through the
-`Gate`. With rates for clients the look-up by address gives the client's bucket, and the hit costs its arithmetic.
+a wake-up is spent on each packet. A batch comes with one system call (`resolver.server.batch`). For each packet of it:
+packet cache (one look-up by the query's octets), access (one by the client's), aged TTLs; what is found leaves with one
+call too, before the rest is looked at. Nothing is parsed on that way; everything else goes through the `Gate`, packet by
+packet. With rates for clients the look-up by address gives the client's bucket, and the hit costs its arithmetic.
+
+Where the system has no such calls, every packet is received, looked at by the gate, and answered by itself.
 
 A socket bound to one address answers from it by itself. One bound to all addresses (0.0.0.0, ::) has to say from which
-(IP_PKTINFO, RFC 3542 §6), because the client takes an answer from no other; that way is slower and only such sockets take
-it.
+(IP_PKTINFO, RFC 3542 §6), because the client takes an answer from no other.
 
 Fragmentation: what we send never exceeds 1232 octets of UDP payload, and the system is told not to fragment and to ignore
 path-MTU news (IP_PMTUDISC_PROBE sets DF; such news can be forged). A response that is too long for the interface goes as an
@@ -19,19 +21,20 @@ import contextlib
 import errno
 import socket
 import struct
+from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
+from resolver.cache.packets import Key, Packet
+from resolver.server.batch import HEAD, RECEIVED, SYSTEM, Batch, ClientAddress, System
 from resolver.server.clock import monotonic
 from resolver.server.gate import Gate
 from resolver.server.respond import truncated
-from resolver.server.service import Service
+from resolver.server.service import Send, Service
 
 BATCH: Final = 64
 """Packets handled per wake-up and socket at most."""
-_RECEIVED: Final = 4096
-"""Octets taken of a packet. A longer query is cut, and is malformed then."""
 _BUFFER: Final = 4 << 20
 """Octets of packets the system may keep for us while we are busy, as far as net.core.rmem_max lets it."""
 _ANCILLARY: Final = 128
@@ -47,8 +50,6 @@ _IN_PKTINFO: Final = struct.Struct("=I4s4s")
 _IN6_PKTINFO: Final = struct.Struct("=16sI")
 """struct in6_pktinfo: address, interface."""
 _LINK_LOCAL: Final = b"\xfe\x80"
-
-ClientAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 
 
 def prepare(sock: socket.socket) -> None:
@@ -70,11 +71,15 @@ def prepare(sock: socket.socket) -> None:
 class UdpListener:
     """One bound socket."""
 
-    def __init__(self, sock: socket.socket, service: Service) -> None:
+    def __init__(self, sock: socket.socket, service: Service, system: System | None = SYSTEM) -> None:
+        """`system`: the calls for many packets at once, if there are any."""
         self._socket = sock
         self._service = service
         self._gate = Gate(service)
+        # Never replaced, only changed.
+        self._table: dict[Key, Packet] = {} if service.packets is None else service.packets.table
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._batch: Batch | None = None
         address = sock.getsockname()[0]
         self._wildcard = address in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
         if self._wildcard:
@@ -82,11 +87,13 @@ class UdpListener:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
             else:
                 sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+        if service.packets is not None and system is not None:
+            self._batch = Batch(sock, BATCH, system, told=self._wildcard)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to receive."""
         self._loop = loop
-        loop.add_reader(self._socket.fileno(), self._receive_wildcard if self._wildcard else self._receiver())
+        loop.add_reader(self._socket.fileno(), self._receive_each if self._batch is None else self._receive_batch)
 
     def stop(self) -> None:
         """Receive no more; answers to what was received can still be sent."""
@@ -100,124 +107,136 @@ class UdpListener:
         self.stop()
         self._socket.close()
 
-    # --- bound to one address ------------------------------------------------------------------------------------
+    # --- many at once -----------------------------------------------------------------------------------------------
 
-    def _receiver(self) -> Callable[[], None]:
-        """The receive loop as a closure: what it needs at every packet is found without an attribute."""
-        service = self._service
-        if service.packets is None:
-            return self._receive_uncached
-        if self._gate.clients is not None:
-            return self._guarded_receiver()
-        counters = service.counters
-        cells = counters.tally.counts  # its length changes, the list stays
-        recvfrom, sendto = self._socket.recvfrom, self._socket.sendto
-        # These two are never replaced, only changed.
-        find = service.packets.table.get
-        allowed = service.access.known.get
-        others, renew = self._others, service.renew
+    def _receive_batch(self) -> None:
+        """Receive, answer what is in the packet cache, then take up the rest: whoever gets an answer waits for nobody's."""
+        batch = self._batch
+        assert batch is not None
+        count = batch.receive()
+        if not count:
+            # Nothing is there any more, or the system is short of something, or forbids the call.
+            self._receive_each()
+            return
+        self._service.counters.udp_queries += count
+        now = monotonic()
+        others: list[int] = []
+        try:
+            self._answer_hits(batch, count, now, others)
+        finally:
+            if others:
+                self._take_others(deque([(batch.query(slot), *self._way_back(batch, slot)) for slot in others]), now)
 
-        def receive() -> None:
-            now = monotonic()
-            second = int(now)
-            count = hits = 0
-            try:
-                while count < BATCH:
-                    query, client = recvfrom(_RECEIVED)
-                    count += 1
-                    packet = find(query[2:])
-                    if packet is None or packet.expires <= now or not allowed(client[0]):
-                        others(query, client, now)
-                        continue
-                    if packet.second != second:
-                        packet.age(second)
-                        if packet.due:
-                            renew(query, packet)
-                    packet.used = True
-                    cells[packet.cell] += 1
-                    hits += 1
-                    try:
-                        sendto(query[:2] + packet.body, client)
-                    except OSError as error:
-                        self._not_sent(error, query[:2] + packet.body, client)
-            except OSError:
-                pass  # drained; or a shortage of the system's, which the next wake-up will tell again
-            counters.udp_queries += count
+    def _answer_hits(self, batch: Batch, count: int, now: float, others: list[int]) -> None:
+        """The short way. `others`: gets the slots that it does not answer."""
+        second = int(now)
+        service, table = self._service, self._table
+        counters, access = service.counters, service.access
+        cells, served = counters.tally.counts, access.known
+        rated = self._gate.clients is not None
+        heads, lengths, senders = batch.heads, batch.lengths, batch.senders
+        size, step = batch.address_size, batch.sender_size
+        at, start, slot, first, hits = batch.address_at, 0, -1, 0, 0
+        bodies: list[bytes] = []
+        try:
+            for slot in range(count):
+                length = lengths[slot]
+                packet = table.get(heads[start + 2 : start + length] if length <= HEAD else batch.query(slot)[2:])
+                client = senders[at : at + size]
+                start += HEAD
+                at += step
+                if (
+                    packet is None
+                    or packet.expires <= now
+                    or not (served.get(client) or access.allows(client))
+                    or (rated and not self._spends(client, packet, now))
+                ):
+                    others.append(slot)
+                    if bodies:
+                        self._answer(batch, first, bodies)
+                        bodies = []
+                    continue
+                if packet.second != second:
+                    packet.age(second)
+                    if packet.due:
+                        service.renew(batch.query(slot), packet)
+                packet.used = True
+                cells[packet.cell] += 1
+                hits += 1
+                if not bodies:
+                    first = slot
+                bodies.append(packet.body)
+        finally:
+            # Should one of them be our undoing, those after it are not.
+            others.extend(range(slot + 1, count))
+            if bodies:
+                self._answer(batch, first, bodies)
             counters.packet_hits += hits
 
-        return receive
-
-    def _guarded_receiver(self) -> Callable[[], None]:
-        """The same where clients have rates."""
-        service = self._service
-        clients, responses = service.protection.clients, service.protection.responses
-        assert service.packets is not None
+    def _spends(self, client: bytes, packet: Packet, now: float) -> bool:
+        """Whether the rates let a client that is served have this answer; counts it if so."""
+        protection = self._service.protection
+        clients, responses = protection.clients, protection.responses
         assert clients is not None
-        counters = service.counters
-        cells = counters.tally.counts
-        recvfrom, sendto = self._socket.recvfrom, self._socket.sendto
-        find = service.packets.table.get
-        known = clients.known.get  # served clients only
-        tolerance = clients.tolerance
-        within = None if responses is None else responses.allows
-        others, renew = self._others, service.renew
+        bucket = clients.known.get(client)
+        if bucket is None:
+            bucket = clients.bucket(client, now)
+        full = bucket.full
+        if full < now:
+            full = now
+        elif full - now > clients.tolerance:
+            return False
+        if responses is not None and bucket.prefix >= 0 and not responses.allows(bucket.prefix, packet.subject, now):
+            return False
+        bucket.full = full + bucket.interval
+        return True
 
-        def receive() -> None:
-            now = monotonic()
-            second = int(now)
-            count = hits = 0
-            try:
-                while count < BATCH:
-                    query, client = recvfrom(_RECEIVED)
-                    count += 1
-                    packet = find(query[2:])
-                    bucket = known(client[0])
-                    if packet is None or packet.expires <= now or bucket is None:
-                        others(query, client, now)
-                        continue
-                    full = bucket.full
-                    if full < now:
-                        full = now
-                    elif full - now > tolerance:
-                        others(query, client, now)
-                        continue
-                    if within is not None and bucket.prefix >= 0 and not within(bucket.prefix, packet.subject, now):
-                        others(query, client, now)
-                        continue
-                    bucket.full = full + bucket.interval
-                    if packet.second != second:
-                        packet.age(second)
-                        if packet.due:
-                            renew(query, packet)
-                    packet.used = True
-                    cells[packet.cell] += 1
-                    hits += 1
-                    try:
-                        sendto(query[:2] + packet.body, client)
-                    except OSError as error:
-                        self._not_sent(error, query[:2] + packet.body, client)
-            except OSError:
-                pass
-            counters.udp_queries += count
-            counters.packet_hits += hits
+    def _answer(self, batch: Batch, slot: int, bodies: list[bytes]) -> None:
+        """Send the answers to the queries from `slot` on."""
+        sent = batch.send(slot, bodies)
+        while sent < len(bodies):
+            # Refused. Alone it learns why, unless it goes now.
+            _, send = self._way_back(batch, slot + sent)
+            send(batch.query(slot + sent)[:2] + bodies[sent])
+            sent += 1
+            if sent < len(bodies):
+                sent += batch.send(slot + sent, bodies[sent:])
 
-        return receive
+    def _way_back(self, batch: Batch, slot: int) -> tuple[str, Send]:
+        """Whose query it is, and what sends the answer now or later."""
+        client = batch.client(slot)
+        if self._wildcard:
+            return client[0], partial(self._send_from, batch.control(slot), client)
+        return client[0], partial(self._send, client)
 
-    def _receive_uncached(self) -> None:
-        """The receive loop when every query must be looked at."""
+    def _take_others(self, others: deque[tuple[bytes, str, Send]], now: float) -> None:
+        """Queries that the short way did not answer: with a COOKIE, not in the cache, or not from a known client."""
+        try:
+            while others:
+                query, client, send = others.popleft()
+                self._gate.take(query, client, send, now)
+        finally:
+            if others and self._loop is not None:
+                # The loop is told of the exception, and those after it have their turn.
+                self._loop.call_soon(self._take_others, others, now)
+
+    # --- one by one -------------------------------------------------------------------------------------------------
+
+    def _receive_each(self) -> None:
+        """The receive loop when every query must be looked at, or comes by itself."""
+        if self._wildcard:
+            self._receive_wildcard()
+            return
+        take = self._gate.take
         now = monotonic()
         for count in range(BATCH):
             try:
-                query, client = self._socket.recvfrom(_RECEIVED)
+                query, client = self._socket.recvfrom(RECEIVED)
             except OSError:
                 self._service.counters.udp_queries += count
                 return
-            self._others(query, client, now)
+            take(query, client[0], partial(self._send, client), now)
         self._service.counters.udp_queries += BATCH
-
-    def _others(self, query: bytes, client: ClientAddress, now: float) -> None:
-        """A query that the short way did not answer: with a COOKIE, not in the cache, or not from a known client."""
-        self._gate.take(query, client[0], partial(self._send, client), now)
 
     def _send(self, client: ClientAddress, response: bytes) -> None:
         try:
@@ -233,7 +252,7 @@ class UdpListener:
             if len(short) < len(response):
                 self._send(client, short)
 
-    # --- bound to all addresses ----------------------------------------------------------------------------------
+    # --- one by one, bound to all addresses -------------------------------------------------------------------------
 
     def _receive_wildcard(self) -> None:
         counters = self._service.counters
@@ -241,7 +260,7 @@ class UdpListener:
         now = monotonic()
         for count in range(BATCH):
             try:
-                query, ancillary, _, client = self._socket.recvmsg(_RECEIVED, _ANCILLARY)
+                query, ancillary, _, client = self._socket.recvmsg(RECEIVED, _ANCILLARY)
             except OSError:
                 counters.udp_queries += count
                 return

@@ -20,7 +20,7 @@ from resolver.server.access import AccessList
 from resolver.server.gate import Gate
 from tests.resolver.server.queries import ede_codes, make_query
 from tests.resolver.server.test_listen_tcp import talk as talk_tcp
-from tests.resolver.server.test_listen_udp import Client, talk
+from tests.resolver.server.test_listen_udp import Client, system, talk  # noqa: F401 - a fixture of all tests here
 from tests.resolver.server.world import FakeDriver, make_service, until
 from trust.vocabulary import Security
 from wire import types as t

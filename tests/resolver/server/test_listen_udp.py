@@ -12,6 +12,7 @@ import pytest
 
 from resolver.server import clock
 from resolver.server.access import AccessList
+from resolver.server.batch import HEAD, SYSTEM, System
 from resolver.server.listen_udp import BATCH, UdpListener, prepare
 from tests.resolver.server.queries import make_query
 from tests.resolver.server.world import FakeDriver, Silent, address_of, make_service, run, until
@@ -21,6 +22,15 @@ from wire import types as t
 from wire.limits import STALE_HOLD
 
 LOOPBACK = {"127.0.0.1": "127.0.0.1", "::1": "::1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+@pytest.fixture(autouse=True, params=["batch", "each"])
+def system(request, monkeypatch):
+    """Packets come many at once, or one by one where the system has no calls for that."""
+    if request.param == "batch" and SYSTEM is None:
+        pytest.skip("no recvmmsg")
+    monkeypatch.setattr(Server, "system", SYSTEM if request.param == "batch" else None)
+    return Server.system
 
 
 class Client:
@@ -55,6 +65,8 @@ class Client:
 class Server:
     """A listener on a free port."""
 
+    system = SYSTEM
+
     def __init__(self, service, address="127.0.0.1"):
         sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
         if sock.family == socket.AF_INET6:
@@ -63,7 +75,7 @@ class Server:
         sock.bind((address, 0))
         self.service = service
         self.address = (LOOPBACK[address], sock.getsockname()[1])
-        self.listener = UdpListener(sock, service)
+        self.listener = UdpListener(sock, service, self.system)
 
     def __enter__(self):
         self.listener.start(asyncio.get_running_loop())
@@ -113,6 +125,27 @@ def test_a_wildcard_socket_answers_from_the_address_asked(address):
             peer = Client((other, server.address[1]))
             for _ in range(2):
                 assert (await peer.ask(make_query())).rcode() == 0
+            peer.close()
+
+    talk(story, address=address)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("address", ["0.0.0.0", "::"])
+def test_of_many_packets_each_is_answered_from_the_address_it_came_to(address, cached):
+    async def story(server, client):
+        if cached:
+            await client.ask(make_query())
+        ours = ("127.0.0.1", "127.0.0.2", "127.9.9.9", "127.0.0.2") if address == "0.0.0.0" else ("::1",) * 4
+        peers = [Client((other, server.address[1])) for other in ours]
+        for _ in range(2):
+            queries = [make_query() for _ in peers]
+            for peer, query in zip(peers, queries, strict=True):
+                peer.send(query)
+            for peer, query in zip(peers, queries, strict=True):
+                assert (await peer.receive()).id == query.id
+                assert server.service.counters.send_failures == 0
+        for peer in peers:
             peer.close()
 
     talk(story, address=address)
@@ -287,7 +320,7 @@ def test_nothing_bypasses_the_query_log():
     talk(story, service)
 
 
-def test_a_response_that_fits_no_packet_goes_truncated():
+def test_a_response_that_fits_no_packet_goes_truncated(system, monkeypatch):
     """The system may refuse what the interface cannot carry: the client is sent to TCP."""
 
     class Narrow:
@@ -310,6 +343,8 @@ def test_a_response_that_fits_no_packet_goes_truncated():
         return found
 
     async def main():
+        if system is not None:
+            monkeypatch.setattr(Server, "system", System(system.recvmmsg, lambda *_: -1))
         server = Server(make_service(FakeDriver(long)))
         server.listener._socket = Narrow(server.listener._socket)
         with server:
@@ -322,6 +357,158 @@ def test_a_response_that_fits_no_packet_goes_truncated():
             client.close()
 
     run(main())
+
+
+def numbered(*numbers):
+    return [make_query(f"{number}.example.jp", ident=1000 + number) for number in numbers]
+
+
+@pytest.mark.parametrize("refused", [{0}, {1}, {2}, {0, 1}, {1, 3}, {0, 1, 2, 3}])
+def test_what_the_system_refuses_of_many_goes_alone(system, monkeypatch, refused):
+    if system is None:
+        pytest.skip("sent one by one anyway")
+    offered = []
+
+    def sendmmsg(descriptor, headers, count, flags):
+        """Stops at the answers that it does not like."""
+        first = 4 - count if not offered else offered[-1] + 1
+        good = next((place for place in range(count) if first + place in refused), count)
+        offered.append(first + good)
+        return system.sendmmsg(descriptor, headers, good, flags) if good else -1
+
+    async def story(server, client):
+        for query in numbered(0, 1, 2, 3):
+            await client.ask(query)
+        alone = []
+        server.listener._socket = Watched(server.listener._socket, alone)
+        for query in numbered(0, 1, 2, 3):
+            client.send(query)
+        heard = [await client.receive() for _ in range(4)]
+        assert sorted(answer.id for answer in heard) == [1000, 1001, 1002, 1003]
+        assert all(answer.answer for answer in heard)
+        assert len(alone) == len(refused)
+        assert server.service.counters.packet_hits == 4
+        assert server.service.counters.send_failures == 0
+
+    monkeypatch.setattr(Server, "system", System(system.recvmmsg, sendmmsg))
+    talk(story)
+
+
+class Watched:
+    """A socket whose single sendings are noted."""
+
+    def __init__(self, sock, noted):
+        self.sock, self.noted = sock, noted
+
+    def __getattr__(self, name):
+        return getattr(self.sock, name)
+
+    def sendto(self, data, client):
+        self.noted.append(client)
+        return self.sock.sendto(data, client)
+
+
+def test_a_system_that_forbids_the_calls(system, monkeypatch):
+    """As under a filter of system calls: everything goes one by one."""
+    if system is None:
+        pytest.skip("sent one by one anyway")
+
+    async def story(server, client):
+        for _ in range(3):
+            assert (await client.ask(make_query())).answer
+        assert server.service.counters.udp_queries == 3
+        assert server.service.counters.packet_hits == 2
+
+    monkeypatch.setattr(Server, "system", System(lambda *_: -1, lambda *_: -1))
+    talk(story)
+
+
+def test_hits_do_not_wait_for_others(system):
+    """Of packets that came together those that are in the cache are answered first, each by its own answer."""
+    driver = FakeDriver()
+
+    async def story(server, client):
+        other = Client(server.address)
+        for query in numbered(1, 3, 4):
+            await client.ask(query)
+        for place, query in enumerate(numbered(0, 1, 2, 3, 4, 5)):
+            (client, other)[place % 2].send(query)
+        heard = {peer: [await peer.receive() for _ in range(3)] for peer in (client, other)}
+        assert [answer.id for answer in heard[client]] == ([1004, 1000, 1002] if system else [1000, 1002, 1004])
+        assert [answer.id for answer in heard[other]] == [1001, 1003, 1005]
+        for answer in heard[client] + heard[other]:
+            assert answer.question[0].name.to_text() == f"{answer.id - 1000}.example.jp."
+        assert server.service.counters.udp_queries == 9
+        assert server.service.counters.packet_hits == 3
+        other.close()
+
+    talk(story, make_service(driver))
+
+
+@pytest.mark.parametrize("octets", [HEAD - 12, HEAD, 3000])
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_long_queries_are_whole(octets, address):
+    """Padded queries (RFC 7830): what does not fit beside the others is not lost, and is in the packet cache too."""
+
+    async def story(server, client):
+        for _ in range(2):
+            for query in (padded(1, octets), make_query("2.example.jp", edns=True), padded(3, octets + 1)):
+                client.send(query)
+            for _ in range(3):
+                assert (await client.receive()).rcode() == 0
+        assert server.service.counters.packet_hits == 3
+        assert server.service.counters.malformed == 0
+
+    def padded(number, octets):
+        options = [dns.edns.GenericOption(12, bytes(octets))]
+        return make_query(f"{number}.example.jp", edns=True, options=options).to_wire(max_size=65535)
+
+    talk(story, address=address)
+
+
+def test_a_query_longer_than_any_is_cut():
+    async def story(server, client):
+        long = make_query(edns=True, options=[dns.edns.GenericOption(12, bytes(5000))])
+        assert (await client.ask(long.to_wire(max_size=65535))).rcode() == dns.rcode.FORMERR
+        assert (await client.ask(make_query())).rcode() == 0
+
+    talk(story)
+
+
+def test_a_bug_in_one_query_is_not_the_undoing_of_others():
+    def resolve(question: Question):
+        if question.name.startswith(b"\x012"):
+            raise RuntimeError("a bug")
+        return address_of(question)
+
+    async def story(server, client):
+        told = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+        for query in numbered(0, 1, 2, 3, 4):
+            client.send(query)
+        heard = [(await client.receive()).id for _ in range(4)]
+        assert heard == [1000, 1001, 1003, 1004]
+        assert [str(error) for error in told] == ["a bug"]
+
+    talk(story, make_service(FakeDriver(resolve)))
+
+
+def test_a_bug_in_one_answer_is_not_the_undoing_of_others():
+    async def story(server, client):
+        told = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+        for query in numbered(0, 1, 2, 3, 4):
+            await client.ask(query)
+        table = server.service.packets.table
+        spoilt = table[numbered(2)[0].to_wire()[2:]]
+        spoilt.body, spoilt.second = b"no message", 0
+        for query in numbered(0, 1, 2, 3, 4):
+            client.send(query)
+        heard = [(await client.receive()).id for _ in range(4)]
+        assert heard == [1000, 1001, 1003, 1004]
+        assert len(told) == 1
+
+    talk(story)
 
 
 def test_stopped_listeners_still_answer_what_they_took():
