@@ -34,6 +34,7 @@ ON_THE_PATH = (
     "resolver.iteration.exchange",
     "resolver.mesh",
     "resolver.resolve.resolve",
+    "resolver.server.batch",
     "resolver.server.driver",
     "resolver.server.listen_udp",
     "resolver.server.service",
