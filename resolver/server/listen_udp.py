@@ -141,7 +141,8 @@ class UdpListener:
         try:
             for slot in range(count):
                 length = lengths[slot]
-                packet = table.get(heads[start + 2 : start + length] if length <= HEAD else batch.query(slot)[2:])
+                whole = 2 <= length <= HEAD
+                packet = table.get(heads[start + 2 : start + length] if whole else batch.query(slot)[2:])
                 client = senders[at : at + size]
                 start += HEAD
                 at += step
