@@ -1,8 +1,9 @@
-"""What a packet costs the receive loop, system calls left out: `python -m bench.hits`.
+"""What a packet costs the receive loop: `python -m bench.hits`, system calls left out; `… --sockets`, with them.
 
-The loop of `resolver.server.listen_udp` is run on a system whose packets cost nothing: the same ones lie in the slots for
-ever. The least CPU time of many rounds counts, so a busy machine does not show. `make bench` measures the whole with
-dnsperf.
+For the former the loop of `resolver.server.listen_udp` is run on a system whose packets cost nothing: the same ones lie in
+the slots for ever. For the latter a client in the same process asks and listens, and only the loop's time counts: what it
+costs to wake whoever waits in another process is not in it. `--one-by-one` does as where the system has no recvmmsg. The
+least CPU time of many rounds counts, so a busy machine hardly shows. `make bench` measures the whole with dnsperf.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import ctypes
 import ipaddress
 import socket
 import struct
+import sys
 import time
 from typing import Any, cast
 
@@ -19,10 +21,10 @@ from resolver.protect.cookies import Cookies
 from resolver.protect.protection import Protection
 from resolver.protect.rates import ClientRates, Prefixes, ResponseRates
 from resolver.server.access import AccessList
-from resolver.server.batch import System
+from resolver.server.batch import SYSTEM, System
 from resolver.server.clock import monotonic
 from resolver.server.counters import Counters
-from resolver.server.listen_udp import BATCH, UdpListener
+from resolver.server.listen_udp import BATCH, UdpListener, prepare
 from resolver.server.respond import Identity
 from resolver.server.service import Observer, Service, Submitter
 from resolver.server.tally import Said
@@ -93,8 +95,8 @@ def queries(cookie: bytes = b"") -> list[bytes]:
     ]
 
 
-def nanoseconds(packets: list[bytes], protection: Protection | None = None, client: str = "127.0.0.1") -> float:
-    """CPU time for each packet, every one of them in the packet cache."""
+def service_for(packets: list[bytes], protection: Protection | None) -> Service:
+    """A service with an answer to each in its packet cache."""
     cache = PacketCache(1 << 22)
     service = Service(
         cast(Submitter, None), AccessList(), Identity(b""), Counters(), cache, cast(Observer, None), protection=protection
@@ -106,6 +108,12 @@ def nanoseconds(packets: list[bytes], protection: Protection | None = None, clie
         answer = [(RRset(name, t.A, 3600, [b"\xc0\0\2\1"]), 3600)]
         response = compose(0, t.QR | t.RA, (name, t.A, t.IN), answer, edns=Edns(1232, t.DO))
         cache.put(cache_key(packet), response, now, now + 3600, cell)
+    return service
+
+
+def nanoseconds(packets: list[bytes], protection: Protection | None = None, client: str = "127.0.0.1") -> float:
+    """CPU time for each packet, every one of them in the packet cache."""
+    service = service_for(packets, protection)
     loop = Loop()
     script = Script(packets, client)
     listener = UdpListener(cast(socket.socket, script), service, System(script.recvmmsg, script.sendmmsg))
@@ -120,8 +128,43 @@ def nanoseconds(packets: list[bytes], protection: Protection | None = None, clie
     return best
 
 
+def through_sockets(at_once: int, system: System | None, address: str = "127.0.0.1") -> float:
+    """CPU time for each packet of so many that wait in the socket; system calls included."""
+    packets = queries()[:at_once]
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as server, socket.socket(family, socket.SOCK_DGRAM) as client:
+        prepare(server)
+        server.bind((address, 0))
+        client.settimeout(1)
+        client.connect(({"0.0.0.0": "127.0.0.1"}.get(address, address), server.getsockname()[1]))
+        loop = Loop()
+        UdpListener(server, service_for(packets, None), system).start(cast(asyncio.AbstractEventLoop, loop))
+        best = PLENTY
+        for _ in range(ROUNDS // 4):
+            spent = 0
+            for _ in range(CALLS):
+                for packet in packets:
+                    client.send(packet)
+                start = time.process_time_ns()
+                loop.receive()
+                spent += time.process_time_ns() - start
+                for _ in packets:
+                    client.recv(4096)
+            best = min(best, spent / CALLS / at_once)
+        return best
+
+
 def main() -> None:
-    """Print the table of docs/RESILIENCE.md."""
+    """Print the tables of docs/RESILIENCE.md and docs/PERFORMANCE.md."""
+    if "--sockets" in sys.argv:
+        system = None if "--one-by-one" in sys.argv else SYSTEM
+        for address in ("127.0.0.1", "::1", "0.0.0.0"):
+            for at_once in (1, 4, 16, 64):
+                print(
+                    f"hit at {address}, {at_once:2} waiting".ljust(40)
+                    + f"{through_sockets(at_once, system, address) / 1000:6.2f} µs"
+                )
+        return
     prefixes = Prefixes(24, 56)
     cookies = Cookies([bytes(16)])
 
