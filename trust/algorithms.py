@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from trust import policy as p
 from wire.name import Name
@@ -194,10 +193,26 @@ def _ecdsa(algorithm: int, key: bytes) -> Verify | None:
         # RFC 6605 §4: r and s, each exactly as long as the curve's field.
         if len(signature) != full:
             raise InvalidSignature
-        r, s = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
-        verify(encode_dss_signature(r, s), data, how)
+        verify(ecdsa_der(signature[:half], signature[half:]), data, how)
 
     return check
+
+
+def ecdsa_der(r: bytes, s: bytes) -> bytes:
+    """Two unsigned numbers of at most 48 octets as the DER SEQUENCE of INTEGERs that OpenSSL wants (RFC 3279 §2.2.3)."""
+    first, second = _der_integer(r), _der_integer(s)
+    return b"\x30" + _OCTETS[len(first) + len(second)] + first + second
+
+
+def _der_integer(number: bytes) -> bytes:
+    """X.690 §8.3: as few octets as there can be, the first below 128, since these numbers are not negative."""
+    digits = number.lstrip(b"\0")
+    if not digits or digits[0] & 0x80:
+        digits = b"\0" + digits
+    return b"\x02" + _OCTETS[len(digits)] + digits
+
+
+_OCTETS: Final = [bytes((length,)) for length in range(128)]
 
 
 def _ed25519(_algorithm: int, key: bytes) -> Verify:

@@ -6,11 +6,11 @@ import textwrap
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from tests.trust.zones import KeyPair, n
 from trust import policy as p
-from trust.algorithms import Key, digest, load_public_key, rsa_numbers
+from trust.algorithms import Key, digest, ecdsa_der, load_public_key, rsa_numbers
 from trust.policy import Budget, Policy, Sha1
 from trust.signature import KeySet, verify_rrset
 from wire.text import rrsets_from_text
@@ -191,6 +191,14 @@ def _rsa_key(exponent: int, modulus: int, *, long: bool = False, exponent_octets
     raw = exponent.to_bytes(exponent_octets or (exponent.bit_length() + 7) // 8, "big")
     head = b"\0" + len(raw).to_bytes(2, "big") if long else bytes((len(raw),))
     return head + raw + modulus.to_bytes((modulus.bit_length() + 7) // 8, "big")
+
+
+@pytest.mark.parametrize("half", [32, 48])
+def test_der_of_ecdsa_signatures(half: int) -> None:
+    numbers = [0, 1, 127, 128, 255, 256, 1 << 8 * half - 9, 1 << 8 * half - 8, 1 << 8 * half - 1, (1 << 8 * half) - 1]
+    for r in numbers:
+        for s in numbers:
+            assert ecdsa_der(r.to_bytes(half, "big"), s.to_bytes(half, "big")) == encode_dss_signature(r, s)
 
 
 def test_rsa_key_forms() -> None:
