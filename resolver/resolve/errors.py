@@ -28,12 +28,16 @@ def errors_of_verdict(verdict: Verdict, *, nta: bool) -> list[Error]:
         out += _codes(verdict.reason, verdict.text)
     for note in verdict.notes:
         out += _codes(note.reason, note.text)
-    return merge(out)
+    return merge(out) if len(out) > 1 else out
 
 
 def _codes(reason: Reason, text: str) -> list[Error]:
     """A reason's codes, the more specific first; the text goes with it."""
-    return [(code, "" if place else text) for place, code in enumerate((reason.ede, reason.ede_also)) if code is not None]
+    code, also = reason.ede, reason.ede_also
+    out = [] if code is None else [(code, text)]
+    if also is not None:
+        out.append((also, ""))
+    return out
 
 
 def errors_of_failure(reason: Reason, text: str, findings: list[Finding]) -> list[Error]:

@@ -236,7 +236,7 @@ class _Answer:
             errors = errors_of_verdict(verdict, nta=view.memory.settings.nta_extended_error)
             if view.memory.clock_note:
                 errors = with_clock(errors, view.memory.clock_note)
-            self.errors = merge(self.errors + errors)
+            self.errors = merge(self.errors + errors) if self.errors else errors
 
     def add_local(self, local: LocalAnswer, view: View) -> Resolution:
         """End the chain with a locally served name: never secure."""

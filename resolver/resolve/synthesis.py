@@ -33,6 +33,7 @@ _NODATA: Final = Kind.NODATA
 _NXDOMAIN: Final = Kind.NXDOMAIN
 _CNAME: Final = Kind.CNAME
 _PROVEN: Final = Proof.PROVEN
+_FOREVER: Final = float("inf")
 
 
 def synthesise(question: Question, view: View) -> Link | None:
@@ -146,31 +147,35 @@ def _nsec3_records(
         OverLimitError: a limit is reached.
     """
     ring = hashed.ring
-    encloser, at_encloser = zone, ring.at(chain.hash(zone), mono)
+    encloser = zone
+    hash_of = chain.hash(zone)
+    at_encloser = ring.at_or_before(hash_of, mono)
+    if at_encloser is not None and at_encloser.read.hash != hash_of:
+        at_encloser = None
     for labels in range(count_labels(zone) + 1, count_labels(name) + 1):
         candidate = suffix(name, labels)
         hash_of = chain.hash(candidate)
-        match = ring.at(hash_of, mono)
-        if match is None:
-            if at_encloser is None:
-                return []
-            cover = ring.at_or_before(hash_of, mono)
-            if cover is None or not cover.read.covers(hash_of):
-                return []
-            source = wildcard(encloser)
-            hash_of_source = chain.hash(source)
-            if encloser == zone and not hashed.hashes:
-                hashed.hashes = {zone: chain.hash(zone), source: hash_of_source}
-            at_source = ring.at_or_before(hash_of_source, mono)
-            if at_source is None or not (at_source.read.hash == hash_of_source or at_source.read.covers(hash_of_source)):
-                return []
-            found = [at_encloser]
-            if cover is not at_encloser:
-                found.append(cover)
-            if at_source is not at_encloser and at_source is not cover:
-                found.append(at_source)
-            return found
-        encloser, at_encloser = candidate, match
+        nearest = ring.at_or_before(hash_of, mono)
+        if nearest is None:
+            return []
+        if nearest.read.hash == hash_of:
+            encloser, at_encloser = candidate, nearest
+            continue
+        if at_encloser is None or not nearest.read.covers(hash_of):
+            return []
+        source = wildcard(encloser)
+        hash_of_source = chain.hash(source)
+        if encloser == zone and not hashed.hashes:
+            hashed.hashes = {zone: chain.hash(zone), source: hash_of_source}
+        at_source = ring.at_or_before(hash_of_source, mono)
+        if at_source is None or not (at_source.read.hash == hash_of_source or at_source.read.covers(hash_of_source)):
+            return []
+        found = [at_encloser]
+        if nearest is not at_encloser:
+            found.append(nearest)
+        if at_source is not at_encloser and at_source is not nearest:
+            found.append(at_source)
+        return found
     return [] if at_encloser is None else [at_encloser]
 
 
@@ -221,7 +226,7 @@ def _link(
     """The synthesised step with its verdict. It ends with the first of the records it is made from."""
     name, rtype = question
     authority: list[RRset] = []
-    until = float("inf")
+    until = _FOREVER
     if kind is _NXDOMAIN or kind is _NODATA:
         assert known.soa is not None  # looked at before any denial
         soa, until = known.soa
