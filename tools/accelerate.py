@@ -122,8 +122,12 @@ def lacking() -> str:
 
 
 def environment() -> dict[str, str]:
-    """In which Python finds the compiled packages first, whatever the working directory."""
-    return {"PYTHONPATH": str(UNPACKED), "PYTHONSAFEPATH": "1", "AKASHI_EXPECT_CORE": "compiled"}
+    """In which Python finds the compiled packages first, whatever the working directory, then what else is in the tree."""
+    return {
+        "PYTHONPATH": os.pathsep.join((str(UNPACKED), str(ROOT))),
+        "PYTHONSAFEPATH": "1",
+        "AKASHI_EXPECT_CORE": "compiled",
+    }
 
 
 def main() -> None:
