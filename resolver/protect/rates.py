@@ -46,6 +46,8 @@ class Prefixes:
 
     def is_exempt(self, client: bytes) -> bool:
         """Whether no limit holds for this address."""
+        if not self._exempt:
+            return False
         number = int.from_bytes(client, "big")
         return any(size == len(client) and number >> bits == base >> bits for size, bits, base in self._exempt)
 
