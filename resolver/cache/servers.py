@@ -164,6 +164,13 @@ class Server:
         base = FIRST_TIMEOUT if self.srtt < 0 else self.srtt + max(4 * self.rttvar, 0.05)
         return min(max(base, MIN_TIMEOUT) * (1 << min(self.failures, 4)), MAX_TIMEOUT)
 
+    def timeout_at_rest(self, tried: int) -> float:
+        """The same when it rests and is tried all the same, after so many others that rest: clients wait for some 5 s, so
+        the back-off does not count; the last has time for a server that is slow by now.
+        """
+        base = FIRST_TIMEOUT if self.srtt < 0 else max(self.srtt + 4 * self.rttvar, FIRST_TIMEOUT)
+        return min(base * (3 if tried else 1), MAX_TIMEOUT)
+
     def cost(self) -> float:
         """Seconds an exchange is expected to take: what servers are compared by."""
         return (UNKNOWN_RTT if self.srtt < 0 else self.srtt) * (1 << min(self.failures, 6))

@@ -148,6 +148,12 @@ class Exchange:
         return bool(self.tries) and all(finding.network for finding in self.findings[self._first_finding :])
 
     @property
+    def silent(self) -> dict[Address, int]:
+        """How often each server was tried that stayed silent to the last question."""
+        found = (finding.server for finding in self.findings[self._first_finding :] if finding.network)
+        return {server: self.tries[server] for server in found if server is not None and server in self.tries}
+
+    @property
     def may_retry(self) -> bool:
         """Whether a server is left that was silent, and may be asked again."""
         return any(tried < TRIES_PER_ADDRESS for tried in self.tries.values())
@@ -294,6 +300,8 @@ class Exchange:
                 self._note(address, ns_name, question, "needs TCP and was silent there")
                 return None
             patience = servers.patience(address, server) if servers.doubt else server.timeout()
+            if server.rest_until > view.now.mono:
+                patience = min(patience, server.timeout_at_rest(self.rested - 1))
             asked = view.now.mono
             reply = yield Ask(
                 address,

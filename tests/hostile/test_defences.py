@@ -402,3 +402,21 @@ def test_a_dead_server_does_not_make_its_family_rest():
     assert servers.ipv6.silent == 1
     assert isinstance(servers.ipv6, Family)
     assert servers.ipv6.rest_until == 0.0
+
+
+# --- silence -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_dead_zone_is_given_up_before_clients_are():
+    """Its servers are known to be silent: two are tried once more, and the client hears of it within its 5 s."""
+    net = Net()
+    for number in range(3):
+        net.ask(ATTACKS["silent"].question(number))
+        net.run()
+    for number in range(3, 6):
+        sent = len(net.asked)
+        token = object()
+        net.begin(token, ATTACKS["silent"].question(number))
+        net.run()
+        assert net.took[token] < 4.0
+        assert len(net.asked) - sent <= 3

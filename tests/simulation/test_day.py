@@ -18,7 +18,7 @@ LARGE = 40_000_000
 @pytest.mark.parametrize(
     ("changes", "unforetold"),
     [
-        ({"cache_size": LARGE}, 0.02),
+        ({"cache_size": LARGE}, 0.06),
         ({"cache_size": SMALL}, 0.15),
         ({"cache_size": SMALL, "serve_stale": True, "prefetch": True}, 0.15),
     ],
@@ -26,7 +26,7 @@ LARGE = 40_000_000
 )
 def test_availability_verdicts_and_memory_are_as_the_oracle_says(changes: dict[str, Any], unforetold: float) -> None:
     """Servers come and go, keys are rolled well and badly, zones move, expire and are suspended: four times as often as in
-    a whole day of `python -m tests.simulation`.
+    a whole day of `python -m tests.simulation`, and hours after one another: more is left open than the 2 % of such a day.
     """
     day = Day(7, zones=16, rate=0.5, every=300.0, **changes)
     report = day.run(3 * 3600)
