@@ -26,7 +26,7 @@ LARGE = 40_000_000
 )
 def test_availability_verdicts_and_memory_are_as_the_oracle_says(changes: dict[str, Any], unforetold: float) -> None:
     """Servers come and go, keys are rolled well and badly, zones move, expire and are suspended: four times as often as in
-    a whole day of `python -m tests.simulation`, and hours after one another: more is left open than the 2 % of such a day.
+    a whole day of `python -m tests.simulation`: so more is left open than there.
     """
     day = Day(7, zones=16, rate=0.5, every=300.0, **changes)
     report = day.run(3 * 3600)
