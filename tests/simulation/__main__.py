@@ -16,7 +16,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=1.0, help="questions a second (default 1)")
     parser.add_argument("--every", type=float, default=600.0, help="seconds from one event to the next (default 600)")
     parser.add_argument("--cache", type=int, default=1 << 20, help="octets of cache (default 1 MiB)")
-    parser.add_argument("--unforetold", type=float, default=0.02, help="largest share not foretold (default 0.02)")
+    parser.add_argument("--unforetold", type=float, default=0.025, help="largest share not foretold (default 0.025)")
     parser.add_argument("--stale", action="store_true", help="with serve-stale")
     parser.add_argument("--prefetch", action="store_true", help="with prefetch")
     parser.add_argument("--go-on", action="store_true", help="do not stop at the first objection")

@@ -158,7 +158,9 @@ class Oracle:
         """Whether the zone's delegation and trust are in the caches for certain."""
         if trusting:
             signed = all(moment.secured for moment in domain.during(asked - CUT_TTL, answered))
-            return self.seen.keeps_delegation(domain.origin, asked, answered, signed=signed)
+            # The delegation of a zone that was found bogus is forgotten with its DS.
+            forgotten = any(moment.status is Status.BOGUS for moment in domain.during(asked - CUT_TTL, answered))
+            return not forgotten and self.seen.keeps_delegation(domain.origin, asked, answered, signed=signed)
         since = self.seen.kept_since(domain.origin, asked)
         if since is None or not self.seen.keeps(domain.origin, asked, answered):
             return False
