@@ -16,7 +16,7 @@ from typing import Final
 
 from resolver.cache.memory import View
 from resolver.cache.servers import QUIRK_SECONDS, Server
-from resolver.iteration.addresses import AddressFilter, text_of
+from resolver.iteration.addresses import AddressFilter, address_of
 from resolver.iteration.cookies import weigh_cookie
 from resolver.iteration.response import Reading, Shape, read_response
 from trust.policy import Budget
@@ -103,7 +103,7 @@ class Exchange:
         self.once = False
         self.begun: dict[Address, int] = {}
 
-    def ask(self, qname: Name, qtype: int, *, minimised: bool = False) -> Steps[Reading | None]:
+    def ask(self, question: Question, *, minimised: bool = False) -> Steps[Reading | None]:
         """Ask until one server gives a useful answer; None when none does (the findings say why).
 
         A doubtful answer is kept while others are asked: it counts when nobody does better. Servers that say nonsense to
@@ -112,7 +112,6 @@ class Exchange:
         Raises:
             LimitReachedError: a budget or the deadline is used up.
         """
-        question = Question(qname, qtype)
         self.tries = dict(self.begun)
         self.rested = 0
         self.doubtful = None
@@ -197,9 +196,17 @@ class Exchange:
         dice = self.view.memory.dice
         if explore and dice.random() < EXPLORE:
             return pool[int(dice.random() * len(pool))][1:]
-        pool.sort(key=lambda candidate: candidate[0])
+        if len(pool) == 2:
+            if pool[1][0] < pool[0][0]:
+                pool.reverse()
+        else:
+            pool.sort(key=_cost_of)
         best = pool[0][0] * CLOSE
-        close = sum(1 for candidate in pool if candidate[0] <= best)
+        close = 0
+        for candidate in pool:
+            if candidate[0] > best:
+                break
+            close += 1
         return pool[int(dice.random() * close)][1:]
 
     def _addresses(self) -> list[tuple[Name, Address]]:
@@ -290,6 +297,7 @@ class Exchange:
         if server.failures & 1 and server.srtt < 0:
             cookie = b""  # it may be the option on which it, or what stands before it, is silent
         repeated = False
+        qname, qtype = question
         transport = Transport.UDP
         # Who answers with a cookie cannot be impersonated over UDP either.
         if memory.forgery.zones and not server.gives_cookies and memory.forgery.under(self.cut.zone, mono):
@@ -305,8 +313,8 @@ class Exchange:
             asked = view.now.mono
             reply = yield Ask(
                 address,
-                question.name,
-                question.rtype,
+                qname,
+                qtype,
                 self.cut.zone,
                 ns_name,
                 transport,
@@ -388,9 +396,8 @@ class Exchange:
         mono = self.view.now.mono
         if memory.settings.error_reports and message.edns is not None and not self.cut.forward:
             memory.channels.learn(self.cut.zone, message.edns.option(REPORT_CHANNEL))
-        reading = read_response(
-            message, question.name, question.rtype, self.cut, address, mono, memory.settings.port, self.view.budget
-        )
+        qname, qtype = question
+        reading = read_response(message, qname, qtype, self.cut, address, mono, memory.settings.port, self.view.budget)
         if reading.shape is Shape.EXCESSIVE:
             # Another server of the zone would most likely send as much: not a megabyte for one question.
             self._note(address, ns_name, question, "sent a set of too many records")
@@ -446,8 +453,12 @@ class Exchange:
         self.findings.append(Finding(address, ns_name, question, what, network))
 
 
+def _cost_of(candidate: tuple[float, Address, Name]) -> float:
+    return candidate[0]
+
+
 def _addresses_in(rdatas: list[bytes], port: int, budget: Budget) -> list[Address]:
-    return [Address(text_of(rdata), port) for rdata in rdatas[: budget.ceiling(ADDRESSES_PER_NS, len(rdatas))]]
+    return [address_of(rdata, port) for rdata in rdatas[: budget.ceiling(ADDRESSES_PER_NS, len(rdatas))]]
 
 
 def _knows_no_edns(message: Message) -> bool:

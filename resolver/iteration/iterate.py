@@ -22,7 +22,7 @@ from resolver.iteration.minimise import next_name
 from resolver.iteration.response import Reading, Shape, read_response, servers_of
 from resolver.settings import Minimise
 from trust.reason import Reason
-from trust.vocabulary import Address, Cut, Finding, Kind, Need, Outcome, Question, Step, Steps
+from trust.vocabulary import Address, Cut, Finding, Kind, Need, Outcome, Question, Step, Steps, question_of
 from wire import types as t
 from wire.limits import REFERRALS
 from wire.name import ROOT, Name, is_strict_subdomain, is_subdomain, parent
@@ -95,10 +95,10 @@ def _walk(
         full = sent == qname
         if not full:
             steps_minimised += 1
-        asked = Question(sent, qtype if full else t.A)
+        asked = question if full else question_of(sent, t.A)
         reading = None if cut.zone != ROOT or avoid else _from_copy(asked, cut, view)
         if reading is None:
-            reading = yield from exchange.ask(*asked, minimised=not full)
+            reading = yield from exchange.ask(asked, minimised=not full)
         if reading is None:
             if not (full or exchange.only_silence or view.memory.settings.minimise is Minimise.STRICT):
                 # RFC 9156 §2.3: a server that chokes on the short question may know the whole name. One that says nothing
