@@ -307,6 +307,8 @@ class Finding:
     """A few words: "timed out", "REFUSED", "lame: not authoritative for example.jp", …"""
     network: bool = False
     """Whether it is a network error (EDE 23) rather than an unhelpful answer (EDE 22)."""
+    until: float = field(default=float("inf"), compare=False)
+    """When it may be otherwise, if it is a failure that was remembered: monotonic seconds."""
 
 
 class Outcome:
@@ -316,7 +318,8 @@ class Outcome:
         steps: the links of the answer, first owner first; the last may be an alias whose target is in another zone. Empty
             when resolution failed.
         failure: why there are no steps; `findings`: what each server asked did.
-        expires_mono: until when the steps may be used, when they come from a cache: their TTLs say what they were at first.
+        expires_mono: until when the steps may be used, when they come from a cache: their TTLs say what they were at first; of
+            a remembered failure, until when it is in force.
     """
 
     __slots__ = ("expires_mono", "failure", "findings", "question", "steps", "text")

@@ -160,6 +160,7 @@ CUT_WALK: Final = Limit(
 # --- caches and clients ------------------------------------------------------------------------------------------
 FAILURE_TTL: Final = 5
 """Seconds a resolution failure is remembered at first (RFC 9520 §3.2: at least 1, at most 300 with back-off)."""
+FAILURE_TTL_MIN: Final = 1
 FAILURE_TTL_MAX: Final = 300
 BOGUS_TTL: Final = 60
 """Seconds a bogus answer is remembered (RFC 4035 §4.7: a small ceiling keeps a mended zone from staying broken)."""

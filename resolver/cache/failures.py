@@ -10,7 +10,7 @@ from resolver.cache.bounded import trim
 from resolver.cache.selection import Selection
 from trust.reason import Reason
 from trust.vocabulary import Finding, Question
-from wire.limits import FAILURE_TTL, FAILURE_TTL_MAX
+from wire.limits import FAILURE_TTL, FAILURE_TTL_MAX, FAILURE_TTL_MIN
 
 MAX_FAILURES: Final = 50_000
 
@@ -55,12 +55,15 @@ class Failures:
         findings: list[Finding],
         mono: float,
         rest_s: float | None = None,
+        latest: float = float("inf"),
     ) -> Failure:
-        """Remember a failure; a repetition rests longer (RFC 9520 §3.2), unless `rest_s` says how long."""
+        """Remember a failure; a repetition rests longer (RFC 9520 §3.2), unless `rest_s` says how long. `latest`: when it
+        ends in any case (monotonic seconds).
+        """
         before = self._failures.pop(question, None)
         count = 1 if before is None or before.until + FAILURE_TTL_MAX < mono else before.count + 1
         rest = rest_s if rest_s is not None else min(FAILURE_TTL * 2 ** min(count - 1, 10), FAILURE_TTL_MAX)
-        failure = Failure(reason, text, errors, findings, mono + rest, count)
+        failure = Failure(reason, text, errors, findings, min(mono + rest, max(latest, mono + FAILURE_TTL_MIN)), count)
         self._failures[question] = failure
         trim(self._failures, self._limit)
         return failure

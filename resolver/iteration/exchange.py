@@ -279,7 +279,8 @@ class Exchange:
             what = WAITS_FOR_ITSELF
         else:
             what = "address lookup failed"
-        self.findings.append(Finding(None, question.name, question, what))
+        until = float("inf") if reply.outcome is None or reply.outcome.steps else reply.outcome.expires_mono
+        self.findings.append(Finding(None, question.name, question, what, until=until))
         return []
 
     # --- one exchange --------------------------------------------------------------------------------------------

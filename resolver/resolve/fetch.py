@@ -49,7 +49,9 @@ def recall(question: Question, view: View) -> Outcome | None:
         return outcome
     failure = memory.failures.get(question, view.now.mono)
     if failure is not None:
-        return Outcome(question, [], failure.reason, failure.findings, failure.text)
+        outcome = Outcome(question, [], failure.reason, failure.findings, failure.text)
+        outcome.expires_mono = failure.until
+        return outcome
     return None
 
 
@@ -95,8 +97,15 @@ def _fit_below(step: Step, name: Name, rtype: int) -> Step:
 
 
 def remember_failure(outcome: Outcome, view: View, rest_s: float | None = None) -> list[tuple[int, str]]:
-    """Put a failed resolution into the failure cache (RFC 9520), for `rest_s` if given; returns its Extended DNS Errors."""
+    """Put a failed resolution into the failure cache (RFC 9520), for `rest_s` if given; returns its Extended DNS Errors.
+
+    What failed by a failure that was itself remembered is not remembered beyond that: five minutes of one and five of the
+    other would be ten.
+    """
     reason = outcome.failure or Reason.NO_AUTHORITY
+    latest = float("inf")
+    for finding in outcome.findings:
+        latest = min(latest, finding.until)
     errors = errors_of_failure(reason, outcome.text, outcome.findings)
-    view.memory.failures.put(outcome.question, reason, outcome.text, errors, outcome.findings, view.now.mono, rest_s)
+    view.memory.failures.put(outcome.question, reason, outcome.text, errors, outcome.findings, view.now.mono, rest_s, latest)
     return errors

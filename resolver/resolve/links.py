@@ -155,7 +155,7 @@ def _judge_and_store(
     generation = view.points.generation
     validated = yield from validate(step, view, view.now)
     if _is_bogus(validated) and validated.verdict.reason in _OWN_FAULT:
-        step, validated = yield from _retry(step, validated, view, address_filter)
+        step, validated = yield from _retry(step, validated, view, address_filter, cached=entry is not None)
         entry = None
     if _is_bogus(validated):
         return _store_bogus(step, validated, view, generation, first, entry)
@@ -168,7 +168,9 @@ def _judge_and_store(
     return Link(step, validated, expires)
 
 
-def _retry(step: Step, validated: Validated, view: View, address_filter: AddressFilter) -> Steps[tuple[Step, Validated]]:
+def _retry(
+    step: Step, validated: Validated, view: View, address_filter: AddressFilter, *, cached: bool
+) -> Steps[tuple[Step, Validated]]:
     """Ask other servers for what proved bogus; gives back the best there is."""
     if validated.verdict.reason is Reason.SIGNING_KEY_MISSING and validated.zone is not None:
         zone = validated.zone.zone
@@ -177,10 +179,11 @@ def _retry(step: Step, validated: Validated, view: View, address_filter: Address
         validated = yield from validate(step, view, view.now)
         if not _is_bogus(validated):
             return step, validated
-    if step.server is None:
+    if step.server is None and not cached:
         return step, validated
-    avoid: set[Address] = {step.server}
-    for _ in range(RETRIES):
+    # What was cached may be older than the zone's keys: the server that gave it is asked like any other.
+    avoid: set[Address] = set() if cached or step.server is None else {step.server}
+    for _ in range(RETRIES + cached):
         outcome = yield from iterate(Question(step.name, step.rtype), view, address_filter, frozenset(avoid))
         if not outcome.steps:
             break

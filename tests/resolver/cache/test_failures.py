@@ -3,7 +3,7 @@
 from resolver.cache.failures import Failure, Failures
 from tests.resolver.play import question
 from trust.reason import Reason
-from wire.limits import FAILURE_TTL, FAILURE_TTL_MAX
+from wire.limits import FAILURE_TTL, FAILURE_TTL_MAX, FAILURE_TTL_MIN
 
 NOW = 1000.0
 WWW = question("www.example.jp")
@@ -86,3 +86,13 @@ def test_number_is_bounded_and_the_oldest_go() -> None:
         assert len(failures) <= 100
     assert failures.get(question("n499"), NOW) is not None
     assert failures.get(question("n0"), NOW) is None
+
+
+def test_it_ends_with_the_remembered_failure_that_it_came_from() -> None:
+    failures = Failures()
+    put = (WWW, Reason.NO_AUTHORITY, "text", [(22, "text")], [])
+    for _ in range(8):
+        fail(failures)
+    assert failures.put(*put, NOW, None, NOW + 40).until == NOW + 40
+    # But a second at least (RFC 9520 §3.2).
+    assert failures.put(*put, NOW, None, NOW + 0.1).until == NOW + FAILURE_TTL_MIN

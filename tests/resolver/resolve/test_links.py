@@ -229,6 +229,19 @@ def test_a_rolled_key_is_fetched_before_anything_is_called_bogus() -> None:
     assert [(ask.qname, ask.qtype) for ask in here.asked] == [(n("mail.example.jp"), t.A), (n("example.jp"), t.DNSKEY)]
 
 
+def test_cached_data_of_a_key_that_is_gone_is_fetched_anew_even_from_the_server_that_gave_it() -> None:
+    """An NTA elsewhere has every verdict made anew; the cached set's key has meanwhile been replaced in haste."""
+    here = house()
+    assert here.ask("www.example.jp").security is SECURE
+    example = example_of(here)
+    example.zsk = KeyPair(13, 256, index=7)
+    example.publish(example.ksk.rdata, example.zsk.rdata)
+    example.sign()
+    assert here.ask("mail.example.jp").security is SECURE
+    here.suspends("other.jp")
+    assert here.ask("www.example.jp").security is SECURE
+
+
 # --- what comes along with an alias ------------------------------------------------------------------------------------
 
 
