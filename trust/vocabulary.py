@@ -318,8 +318,8 @@ class Outcome:
         steps: the links of the answer, first owner first; the last may be an alias whose target is in another zone. Empty
             when resolution failed.
         failure: why there are no steps; `findings`: what each server asked did.
-        expires_mono: until when the steps may be used, when they come from a cache: their TTLs say what they were at first; of
-            a remembered failure, until when it is in force.
+        expires_mono: until when the steps may be used, when they come from a cache: their TTLs say what they were at first;
+            until when a remembered failure is in force.
     """
 
     __slots__ = ("expires_mono", "failure", "findings", "question", "steps", "text")

@@ -107,5 +107,6 @@ def remember_failure(outcome: Outcome, view: View, rest_s: float | None = None) 
     for finding in outcome.findings:
         latest = min(latest, finding.until)
     errors = errors_of_failure(reason, outcome.text, outcome.findings)
-    view.memory.failures.put(outcome.question, reason, outcome.text, errors, outcome.findings, view.now.mono, rest_s, latest)
+    failures = view.memory.failures
+    failures.put(outcome.question, reason, outcome.text, errors, outcome.findings, view.now.mono, rest_s, latest)
     return errors
