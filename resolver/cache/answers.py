@@ -4,8 +4,8 @@ Theory: an entry holds one `Step` as iteration found it, so the proof (RRSIG, NS
 verdict belongs to a trust generation; under another generation the data is still good and is validated anew. A name error
 is kept once for the name, under type 0. An alias is kept under CNAME or DNAME and found for every type.
 
-What may replace what follows RFC 2181 §5.4.1 (`Rank`); beyond it, a live SECURE entry is not replaced by anything less, and
-a BOGUS one not by the same data unjudged.
+What may replace what follows RFC 2181 §5.4.1 (`Rank`); beyond it, a live SECURE entry is not replaced by anything less, an
+INSECURE one not by what is BOGUS, and a BOGUS one not by the same data unjudged.
 
 Eviction is by size in octets: a ring in insertion order with a second chance for entries used since the hand last passed
 (CLOCK), so that a hit costs one attribute write. It goes by batches (see `bounded.trim`).
@@ -482,6 +482,8 @@ def _is_better(old: Entry, step: Step, rank: Rank, validated: Validated | None, 
     if known is not None and old.generation == generation:
         if known is Security.SECURE:
             return validated is None or validated.verdict.security is not Security.SECURE
+        if known is Security.INSECURE and validated is not None and validated.verdict.security is Security.BOGUS:
+            return True  # what was fetched ahead of its end while the zone above is broken: clients were promised the old
         if validated is None and known is Security.BOGUS and _is_same(old.step, step):
             return True  # the same once more, for a client that set CD, is no less bogus
     return old.rank > rank

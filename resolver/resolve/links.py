@@ -63,7 +63,12 @@ def find_links(
         if not (view.renewing and _renews(entry, question, view)):
             if view.memory.settings.prefetch and entry.used > 1 and _may_be_renewed(entry, question, view):
                 view.memory.due.append(question)
-            return [(yield from _from_cache(step, entry, view, address_filter, checking_disabled, first))]
+            cached = yield from _from_cache(step, entry, view, address_filter, checking_disabled, first)
+            if cached.validated is not None and _is_bogus(cached.validated):
+                # A client with CD may have fetched it, past what is proven of the name; that is in force all the same.
+                made = synthesise(question, view)
+                return [cached if made is None else made]
+            return [cached]
     elif not checking_disabled:
         made = synthesise(question, view)
         if made is not None:

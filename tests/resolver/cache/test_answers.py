@@ -237,6 +237,30 @@ def test_ranks(old: Rank, new: Rank, replaced: bool, security: Security | None) 
     assert cache.has(OTHER_A if replaced else A)
 
 
+@pytest.mark.parametrize(("security", "replaced"), [(SECURE, True), (INSECURE, True), (BOGUS, False), (None, True)])
+def test_what_is_insecure_is_not_replaced_by_what_is_bogus(security: Security | None, replaced: bool) -> None:
+    """Fetched anew ahead of its end while the zone above gave no proof of the unsigned delegation that validates."""
+    cache = Cache()
+    cache.put(A, INSECURE)
+    cache.put(OTHER_A, security)
+    assert cache.has(OTHER_A) is replaced
+
+
+def test_what_was_insecure_under_other_trust_is_replaced_by_what_is_bogus() -> None:
+    cache = Cache()
+    cache.put(A, INSECURE, generation=GENERATION - 1)
+    cache.put(OTHER_A, BOGUS)
+    assert cache.has(OTHER_A)
+
+
+def test_what_was_insecure_until_now_is_replaced_by_what_is_bogus() -> None:
+    cache = Cache()
+    cache.put(A, INSECURE, ttl=60)
+    cache.mono += 60
+    cache.put(OTHER_A, BOGUS)
+    assert cache.has(OTHER_A)
+
+
 @pytest.mark.parametrize(("security", "replaced"), [(SECURE, True), (INSECURE, False), (BOGUS, False), (None, False)])
 @pytest.mark.parametrize("rank", list(Rank))
 def test_only_secure_data_replaces_secure_data(security: Security | None, replaced: bool, rank: Rank) -> None:

@@ -293,6 +293,39 @@ def test_what_is_known_needs_no_new_judgement() -> None:
     assert link.signatures[0][1].rrsig_rdata is known.signatures[0][1].rrsig_rdata
 
 
+# --- beside what is proven ----------------------------------------------------------------------------------------------
+
+
+def test_what_a_client_with_cd_fetched_does_not_hide_what_is_proven_of_the_name() -> None:
+    """RFC 8198: the denial is in force; the client with CD has no use for it and fetched something of its own."""
+    here = house()
+    assert here.ask("nx.example.jp").security is SECURE
+    here.changes[FIRST] = broken()
+    here.ask("ny.example.jp", cd=True)
+    for _ in range(2):  # judged now, and kept as bogus
+        resolution = here.ask("ny.example.jp")
+        assert (resolution.rcode, resolution.security, codes(resolution.errors)) == (t.NXDOMAIN, SECURE, [29])
+
+
+def test_where_nothing_is_proven_it_stays_bogus() -> None:
+    here = house()
+    assert here.ask("www.example.jp").security is SECURE
+    here.changes[FIRST] = broken()
+    here.ask("ny.example.jp", cd=True)
+    for _ in range(2):
+        resolution = here.ask("ny.example.jp")
+        assert (resolution.rcode, resolution.security) == (t.SERVFAIL, BOGUS)
+
+
+def test_what_is_proven_no_longer_does_not_stand_in() -> None:
+    here = house()
+    assert here.ask("nx.example.jp").security is SECURE
+    here.changes[FIRST] = broken(None)
+    here.ask("ny.example.jp", cd=True)
+    here.passes(3600)
+    assert here.ask("ny.example.jp").security is BOGUS
+
+
 # --- limits ------------------------------------------------------------------------------------------------------------
 
 
