@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from resolver.resolution import Resolution
 from tests.simulation.internet import CUT_TTL, Domain
+from trust.reason import Reason
 from trust.vocabulary import Ask, Kind, Question
 from wire import types as t
 from wire.message import Message
@@ -88,11 +89,22 @@ class Evidence:
     def told(
         self, question: Question, names: Iterable[Name], resolution: Resolution, mono: float, *, checking: bool
     ) -> None:
-        """A client has its answer. `mono`: the resolver's clock at the start."""
+        """A client has its answer. `mono`: the resolver's clock at the start.
+
+        What was made of cached denials (EDE 29) is promised to none that sets CD: who checks himself is not given what no
+        server said (RFC 8198 is for those that validate), and a promise that he had before stays as it was.
+        """
+        made = {
+            step.name
+            for step, validated in resolution.steps
+            if validated is not None and any(note.reason is Reason.SYNTHESISED for note in validated.verdict.notes)
+        }
         for name in names:
             ends = [expires for rrset, expires in resolution.answer if rrset.name == name]
             until = min(ends, default=resolution.expires_mono) - mono
             for checked in (True, False) if checking else (False,):
+                if name in made and not checked:
+                    continue
                 self.promises[name, question.rtype, checked] = until, self.trusts, self.evictions
 
     @staticmethod
