@@ -123,6 +123,8 @@ class Oracle:
             present = dependency.during(asked, answered)
             recent = dependency.during(asked - BOGUS_S, answered)
             kept = self._is_kept(dependency, asked, answered, trusting)
+            # Below a zone that has long been unsigned nobody looks at signatures: they may be as wrong as they like.
+            heedless = trusting or self._is_below_unsigned(dependency, asked, answered)
             for moment in dependency.during(asked - FAILURE_S, answered):
                 now = moment in present
                 if behind if now else behind_long:
@@ -131,9 +133,9 @@ class Oracle:
                     continue  # nobody has noticed
                 if moment.status is Status.DOWN:
                     return True
-                if moment.status is Status.BOGUS and not trusting and moment in recent and not kept:
+                if moment.status is Status.BOGUS and not heedless and moment in recent and not kept:
                     return True
-            if not trusting and not behind and self._is_mixed(dependency, asked, answered):
+            if not heedless and not behind and self._is_mixed(dependency, asked, answered):
                 return True
             behind = behind or kept
             behind_long = behind_long or (kept and self._is_kept(dependency, asked - FAILURE_S, answered, trusting))
@@ -188,6 +190,13 @@ class Oracle:
     def _is_unsigned(self, domain: Domain, asked: float, answered: float) -> bool:
         """Whether signatures may not matter, since there is an unsigned delegation above."""
         return any(not m.secured for d in self._chain(domain) for m in d.during(asked - 3 * CUT_TTL, answered))
+
+    def _is_below_unsigned(self, domain: Domain, asked: float, answered: float) -> bool:
+        """Whether signatures cannot matter: a delegation above was unsigned for as long as anything is kept."""
+        return any(
+            not any(moment.secured for moment in above.during(asked - 3 * CUT_TTL, answered))
+            for above in self._chain(domain)[1:]
+        )
 
     def _may_fetch(self, domain: Domain, name: Name, asked: float, answered: float, checking: bool) -> bool:
         """Whether what is not cached may be had now: from its servers, under keys and by delegations that may be cached."""
