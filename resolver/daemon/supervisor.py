@@ -177,7 +177,8 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._owner.hangup)
-        loop.add_signal_handler(signal.SIGCHLD, self._reap)
+        # After the handlers of signals that came with it: Ctrl-C goes to all of us, and the workers may be gone before we know.
+        loop.add_signal_handler(signal.SIGCHLD, loop.call_soon, self._reap)
         for slot in self.slots:
             self._start(slot)
         # Workers are told to serve before anything else is set up; where all of us share one processor, it is theirs until
