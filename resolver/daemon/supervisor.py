@@ -177,7 +177,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._owner.hangup)
-        # After the handlers of signals that came with it: Ctrl-C goes to all of us, and the workers may be gone before we know.
+        # After the handlers of signals that came with it: Ctrl-C goes to all of us, and workers may be gone before we know.
         loop.add_signal_handler(signal.SIGCHLD, loop.call_soon, self._reap)
         for slot in self.slots:
             self._start(slot)
