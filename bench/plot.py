@@ -70,13 +70,19 @@ def _bars(rows: Sequence[Row], meta: dict[str, Any], workload: str) -> tuple[flo
     return 22 + len(shown) * _BAR_STEP, "".join(parts)
 
 
+def _short(title: str) -> str:
+    """A resolver's name in one or two words: what stands in brackets tells two of the same apart."""
+    name, bracket, more = title.partition(" (")
+    return f"{name.split()[0]} {more.split()[0]}" if bracket else name.split()[0]
+
+
 def _bar(resolver: str, title: str, figure: Figure, y: float, scale: float) -> str:
     middle = y + _BAR / 2
     weight = " font-weight='600'" if resolver == OURS else ""
     least, greatest = (_LABEL_WIDTH + value * scale for value in (figure.least, figure.greatest))
     width, colour = figure.median * scale, _COLOURS[resolver]
     return (
-        f"<text x='{_LABEL_WIDTH - 8}' y='{middle + 4}' text-anchor='end'{weight}>{escape(title.split()[0])}</text>"
+        f"<text x='{_LABEL_WIDTH - 8}' y='{middle + 4}' text-anchor='end'{weight}>{escape(_short(title))}</text>"
         f"<rect x='{_LABEL_WIDTH}' y='{y}' width='{width:.1f}' height='{_BAR}' fill='{colour}'/>"
         f"<path d='M{least:.1f} {middle}H{greatest:.1f}' stroke='#111' stroke-width='1.5'/>"
         f"<text x='{greatest + 6:.1f}' y='{middle + 4}'{weight}>{_number(figure.median)}</text>"
@@ -116,7 +122,7 @@ def _lines(rows: Sequence[Row], meta: dict[str, Any], family: str, fact: str, ti
         width = 2.5 if resolver == OURS else 1.5
         colour = _COLOURS[resolver]
         parts.append(f"<polyline points='{points}' fill='none' stroke='{colour}' stroke-width='{width}'/>")
-        name = escape(meta["titles"][resolver].split()[0])
+        name = escape(_short(meta["titles"][resolver]))
         parts.append(f"<text x='{right + 8}' y='{ends[resolver] + 4:.1f}' fill='{colour}'>{name}</text>")
     return _LINES_HEIGHT + 22, "".join(parts)
 
