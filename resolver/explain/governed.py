@@ -11,6 +11,7 @@ from resolver.explain.links import Document
 from resolver.explain.terms import error_name
 from resolver.explain.texts import Words
 from resolver.resolution import Handling, Hit, Resolution
+from wire.name import Name
 from wire.text import rcode_to_text, rrset_to_text
 
 _SPARING: Final = frozenset(("passthru", "disabled"))
@@ -42,12 +43,16 @@ def _same(governed: Resolution, truth: Resolution) -> bool:
     """Whether a client gets the truth."""
     if governed.handling is not Handling.ANSWER or governed.rcode != truth.rcode:
         return False
-    return sorted(_records(governed, ttl=False)) == sorted(_records(truth, ttl=False))
+    return _data(governed) == _data(truth)
 
 
-def _records(resolution: Resolution, *, ttl: bool = True) -> list[str]:
-    lines = [line for rrset, _ in resolution.answer for line in rrset_to_text(rrset, signatures=False)]
-    return lines if ttl else [" ".join(part for place, part in enumerate(line.split(" ")) if place != 1) for line in lines]
+def _data(resolution: Resolution) -> list[tuple[Name, int, list[bytes]]]:
+    """What it answers with, whatever the order and the TTLs."""
+    return sorted((rrset.name, rrset.rtype, sorted(rrset.rdatas)) for rrset, _ in resolution.answer)
+
+
+def _records(resolution: Resolution) -> list[str]:
+    return [line for rrset, _ in resolution.answer for line in rrset_to_text(rrset, signatures=False)]
 
 
 def _rule(hit: Hit, words: Words) -> str:

@@ -83,7 +83,6 @@ def _walk(
     exchange.once = not avoid and view.memory.delegations.may_look_again(cut, view.now.mono)
     second_round = exchange.once
     begun: dict[Address, int] = {}
-    begun_short: dict[Address, int] = {}
     for hop in range(1, REFERRALS.hard + 1):
         if hop > REFERRALS.value and hop > view.budget.ceiling(REFERRALS, hop):
             break
@@ -100,11 +99,12 @@ def _walk(
         if reading is None:
             reading = yield from exchange.ask(asked, minimised=not full)
         if reading is None:
+            short: dict[Address, int] = {}
             if not (full or exchange.only_silence or view.memory.settings.minimise is Minimise.STRICT):
                 # RFC 9156 §2.3: a server that chokes on the short question may know the whole name. One that says nothing
                 # to it does not get both.
                 minimising = False
-                begun_short = exchange.silent
+                short = exchange.silent
             elif cut is remembered and not avoid and (elsewhere := _elsewhere(cut, view)) is not None:
                 second_round = exchange.once and exchange.may_retry
                 begun = exchange.tries
@@ -119,8 +119,7 @@ def _walk(
                 return None
             exchange = Exchange(cut, view, address_filter, findings, avoid)
             exchange.once = second_round and is_strict_subdomain(remembered.zone, cut.zone)
-            exchange.begun = (begun if cut.zone == remembered.zone else {}) | begun_short
-            begun_short = {}
+            exchange.begun = (begun if cut.zone == remembered.zone else {}) | short
             continue
         if reading.shape is Shape.REFERRAL:
             below = reading.cut

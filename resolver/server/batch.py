@@ -24,6 +24,8 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from resolver.server.library import LIBRARY
+
 ClientAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 
 RECEIVED: Final = 4096
@@ -67,16 +69,11 @@ class System(NamedTuple):
 
 def find_system() -> System | None:
     """The calls of this system, if it has them as we know them."""
-    if sys.platform != "linux" or _HEADER.size != 4 * _WORDS:
+    if sys.platform != "linux" or _HEADER.size != 4 * _WORDS or LIBRARY is None:
         return None
     try:
-        import ctypes
-
-        # Not CDLL: they never wait, so that to release the interpreter's lock would only cost.
-        library = ctypes.PyDLL(None)
-        return System(library.recvmmsg, library.sendmmsg)
-    except (ImportError, MemoryError, OSError, AttributeError):
-        # MemoryError: with an old libffi the import wants memory that is writable and executable, which may be forbidden.
+        return System(LIBRARY.recvmmsg, LIBRARY.sendmmsg)
+    except AttributeError:
         return None
 
 

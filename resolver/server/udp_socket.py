@@ -12,17 +12,16 @@ Linux only, as the rest of the daemon is. RFC 5452 §9.2 (a port for each query)
 """
 
 import _socket
-import ctypes
-from typing import Final
+from typing import Any, Final
+
+from resolver.server.library import LIBRARY
 
 _NOBODY: Final = bytes(16)
 """struct sockaddr with AF_UNSPEC."""
 _LOOK: Final = _socket.MSG_PEEK | _socket.MSG_DONTWAIT
 
-# They return at once, so they may keep the interpreter's lock.
-_LIBRARY: Final = ctypes.PyDLL(None)
-_connect: Final = getattr(_LIBRARY, "connect", None)
-_recv: Final = getattr(_LIBRARY, "recv", None)
+_connect: Final[Any] = getattr(LIBRARY, "connect", None)
+_recv: Final[Any] = getattr(LIBRARY, "recv", None)
 
 
 def open_socket(family: int) -> _socket.socket:

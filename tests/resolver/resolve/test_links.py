@@ -37,6 +37,14 @@ def example_of(here: House) -> SignedZone:
     return here.zones[n("example.jp")]
 
 
+def replace_zsk(here: House) -> None:
+    """RFC 6781 §4.1.1.1 done in haste: the old key and its signatures vanish at once."""
+    example = example_of(here)
+    example.zsk = KeyPair(13, 256, index=7)
+    example.publish(example.ksk.rdata, example.zsk.rdata)
+    example.sign()
+
+
 def life(here: House, name: str = "www.example.jp") -> float:
     """Seconds for which the name's A is kept yet."""
     entry = here.mesh.memory.answers.exact(n(name), t.A, here.now.mono)
@@ -217,13 +225,10 @@ def test_a_bad_dnskey_at_one_server_does_not_make_the_zone_unreachable() -> None
 
 
 def test_a_rolled_key_is_fetched_before_anything_is_called_bogus() -> None:
-    # RFC 6781 §4.1.1.1 done in haste: the DNSKEY RRset is still in the cache.
+    # The DNSKEY RRset is still in the cache.
     here = house()
     assert here.ask("www.example.jp").security is SECURE
-    example = example_of(here)
-    example.zsk = KeyPair(13, 256, index=7)
-    example.publish(example.ksk.rdata, example.zsk.rdata)
-    example.sign()
+    replace_zsk(here)
     here.packets()
     assert here.ask("mail.example.jp").security is SECURE
     assert [(ask.qname, ask.qtype) for ask in here.asked] == [(n("mail.example.jp"), t.A), (n("example.jp"), t.DNSKEY)]
@@ -233,10 +238,7 @@ def test_cached_data_of_a_key_that_is_gone_is_fetched_anew_even_from_the_server_
     """An NTA elsewhere has every verdict made anew; the cached set's key has meanwhile been replaced in haste."""
     here = house()
     assert here.ask("www.example.jp").security is SECURE
-    example = example_of(here)
-    example.zsk = KeyPair(13, 256, index=7)
-    example.publish(example.ksk.rdata, example.zsk.rdata)
-    example.sign()
+    replace_zsk(here)
     assert here.ask("mail.example.jp").security is SECURE
     here.suspends("other.jp")
     assert here.ask("www.example.jp").security is SECURE

@@ -3,6 +3,8 @@
 import itertools
 import select
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -153,3 +155,26 @@ def test_a_socket_woken_without_a_query_is_closed():
             await until(lambda: not world.driver._udp._spare4)
 
     play(story)
+
+
+WITHOUT_CTYPES = """
+import sys
+
+class Refusing:
+    def find_spec(self, name, path=None, target=None):
+        if name == "ctypes":
+            raise MemoryError
+
+sys.meta_path.insert(0, Refusing())
+from resolver.server.batch import SYSTEM
+from resolver.server.udp_socket import open_socket, release
+client = open_socket(2)
+print(SYSTEM, release(client.fileno()))
+client.close()
+"""
+
+
+def test_without_ctypes_it_goes_without():
+    """As with an old libffi under MemoryDenyWriteExecute (conf/systemd): the import itself fails for want of memory."""
+    done = subprocess.run([sys.executable, "-c", WITHOUT_CTYPES], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("None False\n", "")
