@@ -20,6 +20,9 @@ HIT_RATIO = 0.90
 PACED_RATE = 10_000
 STORM_ZONES = 200
 BOGUS_REPLAYS = 10
+MANY_CLIENTS = 500
+"""Sockets of the load generator where workers share the work: the system divides them by chance, and of few the shares would
+be far from equal."""
 _SEED = 20260101
 
 
@@ -184,7 +187,7 @@ class Questions:
     # -- several workers --------------------------------------------------------------------------------------------------
 
     def _workers_hot(self, workers: int) -> Workload:
-        spread = _variant(self._hot(), "", "", lambda load: replace(load, clients=100, outstanding=200))
+        spread = _variant(self._hot(), "", "", lambda load: replace(load, clients=MANY_CLIENTS, outstanding=200))
         fill = spread.fill * (1 if workers == 1 else 4)
         return replace(
             spread,
@@ -201,8 +204,8 @@ class Questions:
         return Workload(
             f"workers-warm-{workers}",
             f"new names in zones already seen, {workers} workers",
-            fill=(replace(self._known_zones(4), clients=100),),
-            measured=Load(names, outstanding=100, clients=100),
+            fill=(replace(self._known_zones(4), clients=MANY_CLIENTS),),
+            measured=Load(names, outstanding=100, clients=MANY_CLIENTS),
             workers=workers,
             facts={"workers": workers},
         )

@@ -7,8 +7,8 @@ buffer size, DO and every other option are in it by themselves.
 
 A response is aged at most once a second: TTLs go down by the ticks of a clock of whole seconds, so they are off by less
 than a second, and what has expired is not given out. Where many names are asked, nearly every hit is the first within its
-second, so ageing must be cheap. Where the only TTL stands is found out when a response is first aged; of several nothing is
-remembered.
+second, and often the first at all, so ageing must be cheap: where the only TTL stands is found out when the response is put
+here. Of several nothing is remembered.
 
 The cache is bounded in octets. Its ring is in order of insertion, with a second chance for packets used since the hand
 last passed (CLOCK), so that a hit costs one attribute. When anchors, NTAs or local data change, `clear` starts a new epoch.
@@ -72,7 +72,8 @@ class Packet:
         self.due = False
         self.renew: float = _NEVER
         self._opt = -1
-        self._ttl_at = -1  # of the TTL, once known, if there is only one
+        offsets = ttl_offsets(body)
+        self._ttl_at = offsets[0] if len(offsets) == 1 else -1
 
     def age(self, second: int) -> None:
         """Let the TTLs be those of monotonic second `second`."""
@@ -83,14 +84,10 @@ class Packet:
             self.renew = _NEVER
         if elapsed <= 0:
             return
-        at = self._ttl_at
+        at, body = self._ttl_at, self.body
         if at < 0:
-            offsets = ttl_offsets(self.body)
-            if len(offsets) != 1:
-                self.body = aged(self.body, offsets, elapsed)
-                return
-            at = self._ttl_at = offsets[0]
-        body = self.body
+            self.body = aged(body, ttl_offsets(body), elapsed)
+            return
         ttl = (body[at] << 24 | body[at + 1] << 16 | body[at + 2] << 8 | body[at + 3]) - elapsed
         self.body = body[:at] + (ttl.to_bytes(4, "big") if ttl > 0 else _ZERO) + body[at + 4 :]
 

@@ -10,15 +10,16 @@ RFC 5905 §7.3 (packet), §8 (offset and delay), §11.1 (what makes a server unf
 """
 
 import asyncio
-import ctypes
 import secrets
+import struct
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
 import ntplib
 
 from resolver.config import Endpoint
 from resolver.server import clock
+from resolver.server.library import LIBRARY
 from resolver.watch.clock import Kernel, Sample
 
 TIMEOUT_S: Final = 1.5
@@ -129,52 +130,25 @@ def _near(timestamp: float, ours: float) -> float:
 # --- the kernel --------------------------------------------------------------------------------------------------------
 
 
-class _Timeval(ctypes.Structure):
-    _fields_ = (("tv_sec", ctypes.c_long), ("tv_usec", ctypes.c_long))
-
-
-class _Timex(ctypes.Structure):
-    """struct timex (sys/timex.h)."""
-
-    _fields_ = (
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-        ("constant", ctypes.c_long),
-        ("precision", ctypes.c_long),
-        ("tolerance", ctypes.c_long),
-        ("time", _Timeval),
-        ("tick", ctypes.c_long),
-        ("ppsfreq", ctypes.c_long),
-        ("jitter", ctypes.c_long),
-        ("shift", ctypes.c_int),
-        ("stabil", ctypes.c_long),
-        ("jitcnt", ctypes.c_long),
-        ("calcnt", ctypes.c_long),
-        ("errcnt", ctypes.c_long),
-        ("stbcnt", ctypes.c_long),
-        ("tai", ctypes.c_int),
-        ("room", ctypes.c_int * 11),
-    )
-
-
+_TIMEX: Final = struct.Struct("@I4li")
+"""Beginning of struct timex (sys/timex.h): modes, offset, freq, maxerror (µs), esterror, status."""
+_TIMEX_ROOM: Final = 512
+"""Octets: more than the whole of it has anywhere."""
 _STA_UNSYNC: Final = 0x0040
 _TIME_ERROR: Final = 5
-Adjtimex = Callable[[object], int]
+Adjtimex = Callable[[Any], int]
+_adjtimex: Final[Adjtimex | None] = getattr(LIBRARY, "adjtimex", None)
 
 
-def kernel_state(adjtimex: Adjtimex | None = None) -> Kernel | None:
+def kernel_state(adjtimex: Adjtimex | None = _adjtimex) -> Kernel | None:
     """What the kernel says; None when it may not be asked (a container's seccomp filter) or has no such call."""
     if adjtimex is None:
-        try:
-            adjtimex = ctypes.CDLL(None).adjtimex
-        except (OSError, AttributeError):
-            return None
-    timex = _Timex()  # modes = 0: read only, which needs no privilege
-    state = adjtimex(ctypes.byref(timex))
+        return None
+    from ctypes import create_string_buffer
+
+    timex = create_string_buffer(_TIMEX_ROOM)  # modes = 0: read only, which needs no privilege
+    state = adjtimex(timex)
     if state < 0:
         return None
-    return Kernel(state != _TIME_ERROR and not timex.status & _STA_UNSYNC, timex.maxerror / 1e6)
+    _, _, _, max_error_us, _, status = _TIMEX.unpack_from(timex)
+    return Kernel(state != _TIME_ERROR and not status & _STA_UNSYNC, max_error_us / 1e6)

@@ -181,10 +181,10 @@ def test_the_kernel_is_asked() -> None:
     ("state", "status", "synchronised"), [(0, 0, True), (0, 0x40, False), (5, 0, False), (1, 0x2001, True)]
 )
 def test_what_the_kernel_says(state: int, status: int, synchronised: bool) -> None:
-    def adjtimex(pointer: object) -> int:
-        timex = pointer._obj  # type: ignore[attr-defined]
-        assert timex.modes == 0, "it is only read"
-        timex.status, timex.maxerror = status, 250_000
+    def adjtimex(timex: bytearray) -> int:
+        beginning = struct.Struct("@Illlli")
+        assert beginning.unpack_from(timex)[0] == 0, "it is only read"
+        beginning.pack_into(timex, 0, 0, 1, 2, 250_000, 4, status)
         return state
 
     kernel = kernel_state(adjtimex)
@@ -194,3 +194,4 @@ def test_what_the_kernel_says(state: int, status: int, synchronised: bool) -> No
 
 def test_a_kernel_that_may_not_be_asked() -> None:
     assert kernel_state(lambda _: -1) is None
+    assert kernel_state(None) is None
