@@ -21,7 +21,7 @@ PACED_RATE = 10_000
 STORM_ZONES = 200
 BOGUS_REPLAYS = 10
 MANY_CLIENTS = 500
-"""Sockets of the load generator where workers share the work: the system divides them by chance, and of few the shares would
+"""Sockets of the load generator where workers share the work: the system divides them by chance, and of few shares would
 be far from equal."""
 _SEED = 20260101
 
