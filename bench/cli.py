@@ -24,7 +24,7 @@ from bench.zones.build import build as build_zones
 
 RESULTS = BUILD / "results"
 
-console = Console(width=None if sys.stdout.isatty() else 130)
+console = Console(width=None if sys.stdout.isatty() else 170)
 
 Function = TypeVar("Function", bound=Callable[..., None])
 

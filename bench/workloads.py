@@ -187,7 +187,8 @@ class Questions:
     # -- several workers --------------------------------------------------------------------------------------------------
 
     def _workers_hot(self, workers: int) -> Workload:
-        spread = _variant(self._hot(), "", "", lambda load: replace(load, clients=MANY_CLIENTS, outstanding=200))
+        outstanding = 100 * workers
+        spread = _variant(self._hot(), "", "", lambda load: replace(load, clients=MANY_CLIENTS, outstanding=outstanding))
         fill = spread.fill * (1 if workers == 1 else 4)
         return replace(
             spread,
@@ -205,7 +206,7 @@ class Questions:
             f"workers-warm-{workers}",
             f"new names in zones already seen, {workers} workers",
             fill=(replace(self._known_zones(4), clients=MANY_CLIENTS),),
-            measured=Load(names, outstanding=100, clients=MANY_CLIENTS),
+            measured=Load(names, outstanding=50 * workers, clients=MANY_CLIENTS),
             workers=workers,
             facts={"workers": workers},
         )
