@@ -101,10 +101,9 @@ def targets(rows: Sequence[Row], subject: str = OURS) -> list[tuple[str, str, bo
     million = find(rows, "size-1000000", subject, "rss")
     judge("10⁶ cached signed RRsets", million.median / (1 << 30) if million else None, 1.2, "GiB")
     for workload in ("hot", "warm"):
-        for what, quantity in (("queries/s", "qps"), ("queries per second of the busiest one", "capacity")):
-            one, two = (find(rows, f"workers-{workload}-{workers}", subject, quantity) for workers in (1, 2))
-            value = two.median / one.median if one and two else None
-            judge(f"{workload}: two workers' {what}", value, 1.7, least=True)
+        # Not by queries per second: the load generator shares the processors with the workers.
+        one, two = (find(rows, f"workers-{workload}-{workers}", subject, "capacity") for workers in (1, 2))
+        judge(f"{workload}: two workers' capacity by one's", two.median / one.median if one and two else None, 1.7, least=True)
     starts = [row.figures["startup_s"].median for row in rows if row.resolver == subject and "startup_s" in row.figures]
     judge("start-up to first answer", max(starts) if starts else None, 1.0, "s")
     return verdicts
