@@ -103,7 +103,9 @@ def targets(rows: Sequence[Row], subject: str = OURS) -> list[tuple[str, str, bo
     for workload in ("hot", "warm"):
         # Not by queries per second: the load generator shares the processors with the workers.
         one, two = (find(rows, f"workers-{workload}-{workers}", subject, "capacity") for workers in (1, 2))
-        judge(f"{workload}: two workers' capacity by one's", two.median / one.median if one and two else None, 1.7, least=True)
+        judge(
+            f"{workload}: two workers' capacity by one's", two.median / one.median if one and two else None, 1.7, least=True
+        )
     starts = [row.figures["startup_s"].median for row in rows if row.resolver == subject and "startup_s" in row.figures]
     judge("start-up to first answer", max(starts) if starts else None, 1.0, "s")
     return verdicts
