@@ -2,6 +2,7 @@
 # Akashi as a container: a wheel built from this tree with the pinned dependencies, run by an unprivileged user.
 #
 #   docker build -t akashi .
+#   docker build -t akashi --build-arg ACCELERATE=1 .          # with the compiled core (docs/PERFORMANCE.md)
 #   docker run -p 53:53/udp -p 53:53/tcp -v akashi-state:/var/lib/akashi -v ./akashi.toml:/etc/akashi/akashi.toml:ro akashi
 #
 # With Prometheus and Grafana: compose.yaml. The built-in configuration listens on every address of the container but answers
@@ -11,6 +12,7 @@
 ARG PYTHON=3.11-slim-bookworm
 
 FROM python:${PYTHON} AS build
+ARG ACCELERATE=
 WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 COPY constraints.txt ./
@@ -20,8 +22,15 @@ COPY wire wire
 COPY trust trust
 COPY resolver resolver
 COPY lab lab
-RUN /opt/akashi/bin/pip install --no-cache-dir --no-build-isolation -c constraints.txt . \
- && /opt/akashi/bin/pip uninstall --yes pip setuptools
+RUN /opt/akashi/bin/pip install --no-cache-dir --no-build-isolation -c constraints.txt .
+# The compiler checks types, so it wants the requirements, which are there by now.
+RUN if [ "$ACCELERATE" = 1 ]; then \
+        apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev \
+     && /opt/akashi/bin/pip install --no-cache-dir -c constraints.txt mypy \
+     && AKASHI_ACCELERATE=1 /opt/akashi/bin/pip install --no-cache-dir --no-deps --force-reinstall --no-build-isolation . \
+     && /opt/akashi/bin/pip uninstall --yes mypy; \
+    fi
+RUN /opt/akashi/bin/pip uninstall --yes pip setuptools
 
 FROM python:${PYTHON}
 RUN groupadd --system --gid 999 akashi \

@@ -8,7 +8,7 @@ Rooms:
     authority.py   NSD, one process per level of the hierarchy, and its counters
     peers/         one writer of configuration per resolver
     process.py     starting, awaiting and ending a resolver
-    accounting.py  what the kernel says a process tree used
+    accounting.py  what the kernel says a process tree used; priority.py has it run before all else
     workloads.py   the questions
     dnsperf.py     the load generator: running it, reading what it prints
     campaign.py    the interleaved run
