@@ -84,11 +84,14 @@ def show(results: Path | None) -> None:
 
 
 @main.command()
-@click.argument("results", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
-def publish(results: Path | None) -> None:
-    """Put a run's figures (the last one's) into docs/PERFORMANCE.md, with its JSON and SVG."""
-    for path in document.publish(results or _last()):
-        console.print(f"wrote docs/{path.name}")
+@click.argument("results", type=click.Path(exists=True, dir_okay=False, path_type=Path), nargs=-1)
+def publish(results: Sequence[Path]) -> None:
+    """Put a run's figures (the last one's), or those of several together, into docs/PERFORMANCE.md, with JSON and SVG."""
+    try:
+        for path in document.publish(results or [_last()]):
+            console.print(f"wrote docs/{path.name}")
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
 
 
 @main.command()

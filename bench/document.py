@@ -1,6 +1,7 @@
 """Puts the figures of a campaign into docs/: tables in PERFORMANCE.md between markers, the JSON and the SVG beside it."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,12 @@ _COLUMNS = (
 )
 
 
-def publish(results: Path) -> list[Path]:
-    """Write all three; what was written. Raises ValueError when the page has lost its markers."""
-    campaign = json.loads(results.read_text())
-    meta, samples = campaign["meta"], campaign["samples"]
+def publish(results: Sequence[Path]) -> list[Path]:
+    """Write all three; what was written. Several campaigns become one, in which some workloads have more repetitions.
+
+    Raises ValueError when they are not of one scale, machine and set of programs, or the page has lost its markers.
+    """
+    meta, samples = _merged([json.loads(path.read_text()) for path in results])
     rows = summarise(samples)
     page = PAGE.read_text()
     head, begin, rest = page.partition(_BEGIN)
@@ -43,6 +46,23 @@ def publish(results: Path) -> list[Path]:
     DATA.write_text(json.dumps({"meta": meta, "samples": _slim(samples)}, indent=1, ensure_ascii=False) + "\n")
     PICTURE.write_text(svg(rows, meta))
     return [PAGE, DATA, PICTURE]
+
+
+def _merged(campaigns: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], list[Sample]]:
+    meta = dict(campaigns[0]["meta"])
+    samples: list[Sample] = []
+    for campaign in campaigns:
+        for what in ("scale", "machine", "kernel", "python"):
+            if campaign["meta"][what] != meta[what]:
+                raise ValueError(f"not one campaign: {what} is {meta[what]} and {campaign['meta'][what]}")
+        for what in ("versions", "titles", "workloads"):
+            for name, value in campaign["meta"][what].items():
+                if meta[what].setdefault(name, value) != value:
+                    raise ValueError(f"not one campaign: {name} is {meta[what][name]} and {value}")
+        samples += campaign["samples"]
+    counts = Counter((sample["workload"], sample["resolver"]) for sample in samples).values()
+    meta["repetitions"] = str(min(counts)) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    return meta, samples
 
 
 def markdown(rows: Sequence[Row], meta: dict[str, Any]) -> str:

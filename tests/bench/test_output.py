@@ -57,13 +57,13 @@ def test_publish_replaces_only_what_is_between_the_markers(tmp_path: Path, monke
         monkeypatch.setattr(document, name, tmp_path / file)
     results = tmp_path / "results.json"
     results.write_text(json.dumps({"meta": META, "samples": SAMPLES}))
-    document.publish(results)
+    document.publish([results])
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "last year" not in text
     assert "| Unbound | 6.0 |" in text
-    document.publish(results)
+    document.publish([results])
     assert page.read_text() == text
 
 
@@ -74,7 +74,41 @@ def test_publish_refuses_a_page_without_markers(tmp_path: Path, monkeypatch: pyt
     results = tmp_path / "results.json"
     results.write_text(json.dumps({"meta": META, "samples": SAMPLES}))
     with pytest.raises(ValueError, match="lacks the lines"):
-        document.publish(results)
+        document.publish([results])
+
+
+def campaign(folder: Path, name: str, samples: list[dict[str, object]], **meta: object) -> Path:
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps({"meta": {**META, **meta}, "samples": samples}))
+    return path
+
+
+def test_campaigns_that_repeat_a_workload_become_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "PERFORMANCE.md"
+    page.write_text(f"{document._BEGIN}\n{document._END}\n")
+    for name, file in (("PAGE", "PERFORMANCE.md"), ("DATA", "performance.json"), ("PICTURE", "performance.svg")):
+        monkeypatch.setattr(document, name, tmp_path / file)
+    again = [
+        {"workload": "hot", "resolver": resolver, "figures": {"cpu_us": cpu_us}, "remarks": []}
+        for resolver in TITLES
+        for cpu_us in (9.0, 10.0)
+    ]
+    document.publish([campaign(tmp_path, "all", SAMPLES), campaign(tmp_path, "again", again)])
+    text = page.read_text()
+    assert "medians of 1 to 3 interleaved runs" in text
+    assert "| Unbound | 9.0 |" in text, "of 6, 9 and 10"
+    assert "| Unbound | 7.0 |" in text
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"scale": "full"}, {"python": "3.12"}, {"versions": {"akashi": "1", "unbound": "1"}}],
+    ids=["scale", "python", "version"],
+)
+def test_campaigns_that_differ_are_not_mixed(tmp_path: Path, other: dict[str, object]) -> None:
+    paths = [campaign(tmp_path, "one", SAMPLES), campaign(tmp_path, "other", SAMPLES, **other)]
+    with pytest.raises(ValueError, match="not one campaign"):
+        document.publish(paths)
 
 
 def test_a_sample_counts_for_its_function_and_once_for_each_caller() -> None:
