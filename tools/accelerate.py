@@ -31,6 +31,8 @@ STAGE = BUILD / "accelerator"
 """The copy of the tree; what the compiler made of it stays there, so that the next build is shorter."""
 UNPACKED = BUILD / "accelerated"
 DIST = ROOT / "dist"
+BESIDE = ("conf", "docs")
+"""What lies beside the packages in the tree and is generated from them (`make check`)."""
 
 
 def sources() -> list[Path]:
@@ -111,6 +113,13 @@ def build() -> None:
     print(f"wheel: dist/{wheel.name}\nunpacked: {UNPACKED.relative_to(ROOT)}", flush=True)
 
 
+def link() -> None:
+    """Have the unpacked packages find the tree's generated files where they look for them."""
+    for name in BESIDE:
+        if not (UNPACKED / name).is_symlink():
+            (UNPACKED / name).symlink_to(ROOT / name)
+
+
 def lacking() -> str:
     """What must be installed before anything can be compiled; empty when nothing."""
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
@@ -141,6 +150,7 @@ def main() -> None:
     with (BUILD / "accelerate.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         build()
+        link()
     if "--" in arguments:
         command = arguments[arguments.index("--") + 1 :]
         os.execvpe(command[0], command, os.environ | environment())  # noqa: S606 - what the caller asked for
